@@ -1,0 +1,105 @@
+"""Answers that need no channel: lists of models, health, errors of the surface. Pure."""
+
+from collections.abc import Mapping
+from typing import assert_never
+
+import msgspec
+
+from brightstaff.catalog import Catalog
+from brightstaff.commands import Reply
+from brightstaff.errors import APIError
+from brightstaff.gateway import Gateway
+from brightstaff.surface import (
+    GetModel,
+    ListModels,
+    MethodNotAllowed,
+    ModelCall,
+    NotFound,
+    Preflight,
+    Readiness,
+    Root,
+    known_paths,
+)
+
+#: So many names fit into an error message before it stops being one.
+_LISTED_NAMES = 50
+
+
+def json_reply(status: int, value: object, details: str = "plano") -> Reply:
+    """A JSON answer."""
+    return Reply(status, [("content-type", "application/json")], msgspec.json.encode(value), details)
+
+
+def error_reply(error: APIError, request_id: str) -> Reply:
+    """An error for the client, with the id under which the log speaks of it."""
+    headers = [("content-type", "application/json"), *error.headers]
+    if request_id:
+        headers.append(("x-plano-request-id", request_id))
+    return Reply(error.status, headers, error.body(), error.code)
+
+
+def unknown_model(asked: str | None, catalog: Catalog) -> APIError:
+    """404 with the models that there are."""
+    names = catalog.names()
+    listed = ", ".join(names[:_LISTED_NAMES]) + (
+        f" and {len(names) - _LISTED_NAMES} more" if len(names) > _LISTED_NAMES else ""
+    )
+    what = "The request names no model" if asked is None else f"The model `{asked[:200]}` is not configured"
+    return APIError(
+        404,
+        "model_not_found",
+        f"{what}, and no channel is marked `default: true`. Configured models: {listed}.",
+        "model",
+    )
+
+
+def answer_locally(
+    endpoint: ListModels | GetModel | Readiness | Root | NotFound | MethodNotAllowed | Preflight, gateway: Gateway
+) -> Reply:
+    """The answer to everything that is not a model call."""
+    catalog = gateway.catalog
+    match endpoint:
+        case ListModels():
+            return json_reply(200, {"object": "list", "data": [_model(name, catalog) for name in catalog.names()]})
+        case GetModel(id_):
+            if catalog.owner(id_) is None:
+                return error_reply(_no_such_model(id_, catalog), "")
+            return json_reply(200, _model(id_, catalog))
+        case Readiness():
+            return json_reply(200, {"status": "ready", "channels": len(catalog.channels)})
+        case Root():
+            return json_reply(
+                200, {"service": "plano", "openai_base_url": "/v1", "models": "/v1/models", "health": "/healthz"}
+            )
+        case Preflight(allowed):
+            methods = ", ".join((*allowed, "OPTIONS"))
+            cors = {
+                "access-control-allow-origin": "*",
+                "access-control-allow-headers": "*",
+                "access-control-allow-methods": methods,
+            }
+            return Reply(204, [("allow", methods), *cors.items()], b"", "preflight")
+        case MethodNotAllowed(method, allowed):
+            message = f"This path does not take {method}; it takes {' and '.join(allowed)}."
+            return error_reply(
+                APIError(405, "method_not_allowed", message, headers=(("allow", ", ".join(allowed)),)), ""
+            )
+        case NotFound(path):
+            message = f"There is nothing at {path[:200]}. Paths: {', '.join(known_paths())} (also without /v1)."
+            return error_reply(APIError(404, "unknown_path", message), "")
+        case _:
+            assert_never(endpoint)
+
+
+def _no_such_model(id_: str, catalog: Catalog) -> APIError:
+    listed = ", ".join(catalog.names()[:_LISTED_NAMES])
+    return APIError(
+        404, "model_not_found", f"The model `{id_[:200]}` is not configured. Configured models: {listed}.", "model"
+    )
+
+
+def _model(name: str, catalog: Catalog) -> Mapping[str, object]:
+    return {"id": name, "object": "model", "created": 0, "owned_by": catalog.owner(name)}
+
+
+__all__ = ["ModelCall", "answer_locally", "error_reply", "json_reply", "unknown_model"]

@@ -1,0 +1,1 @@
+"""Classes generated from proto/ by scripts/generate_proto.py. Do not edit."""

@@ -1,0 +1,136 @@
+"""The edge to Envoy: a gRPC server on a Unix socket, one ext_proc stream for one attempt."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import grpc
+import grpc.aio
+
+from brightstaff.attempt import Attempt
+from brightstaff.codec import encode, headers_of
+from brightstaff.commands import Command
+from brightstaff.gateway import Gateway
+from brightstaff.pb.ext_proc_pb2 import ProcessingRequest, ProcessingResponse
+
+log = logging.getLogger("brightstaff.service")
+
+#: Envoy's name for the service; our messages are wire-compatible with its own.
+_SERVICE = "envoy.service.ext_proc.v3.ExternalProcessor"
+
+Clock = Callable[[], float]
+
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    class Context(Protocol):
+        """What we use of grpc.aio.ServicerContext."""
+
+        async def read(self) -> ProcessingRequest:
+            """The next message, or grpc.aio.EOF."""
+
+        async def write(self, message: ProcessingResponse) -> None:
+            """Send a message."""
+
+
+#: How exactly deadlines are kept.
+_DEADLINE_RESOLUTION_S = 0.05
+
+
+def feed(attempt: Attempt, message: ProcessingRequest, now_s: float) -> list[Command]:
+    """Hand a message to the state machine."""
+    match message.WhichOneof("request"):
+        case "response_body":
+            return attempt.on_response_body(message.response_body.body, message.response_body.end_of_stream, now_s)
+        case "request_body":
+            return attempt.on_request_body(message.request_body.body, message.request_body.end_of_stream, now_s)
+        case "request_headers":
+            headers = message.request_headers
+            return attempt.on_request_headers(headers_of(headers.headers), headers.end_of_stream, now_s)
+        case "response_headers":
+            headers = message.response_headers
+            return attempt.on_response_headers(headers_of(headers.headers), headers.end_of_stream, now_s)
+        case "request_trailers":
+            return attempt.on_request_trailers(now_s)
+        case "response_trailers":
+            return attempt.on_response_trailers()
+        case _:
+            return []
+
+
+class _Stream:
+    """An open ext_proc stream: its attempt, and writing to it one command after the other."""
+
+    def __init__(self, attempt: Attempt, context: "Context") -> None:
+        self.attempt = attempt
+        self._context = context
+        self._writing = asyncio.Lock()
+
+    async def carry_out(self, commands: list[Command]) -> None:
+        async with self._writing:
+            for command in commands:
+                for response in encode(command):
+                    await self._context.write(response)
+
+
+class ExternalProcessor:
+    """Serves Envoy's ext_proc streams."""
+
+    def __init__(self, gateway: Gateway, clock: Clock) -> None:
+        self._gateway = gateway
+        self._clock = clock
+        self._streams: set[_Stream] = set()
+
+    async def process(self, _: object, context: "Context") -> None:
+        """One stream, from the request's headers to the end of the response."""
+        attempt = Attempt(self._gateway)
+        stream = _Stream(attempt, context)
+        self._streams.add(stream)
+        clock, read = self._clock, context.read
+        try:
+            while (message := await read()) is not grpc.aio.EOF:
+                commands = feed(attempt, message, clock())
+                if commands:
+                    await stream.carry_out(commands)
+        except Exception:
+            log.exception("an attempt failed inside brightstaff; Envoy sends the request again")
+            raise
+        finally:
+            self._streams.discard(stream)
+            attempt.on_close(clock())
+
+    async def watch_deadlines(self) -> None:
+        """Runs for ever: tells attempts that their deadline passed.
+
+        One watcher for all streams, because a timer for each message would cost more than the message.
+        """
+        while True:
+            await asyncio.sleep(_DEADLINE_RESOLUTION_S)
+            now_s = self._clock()
+            late = [s for s in self._streams if s.attempt.deadline_s is not None and s.attempt.deadline_s <= now_s]
+            for stream in late:
+                try:
+                    await stream.carry_out(stream.attempt.on_deadline(now_s))
+                except (grpc.RpcError, grpc.aio.UsageError, asyncio.InvalidStateError) as error:
+                    log.debug("a stream ended while its deadline was being dealt with: %s", error)
+
+
+def create_server(processor: ExternalProcessor, socket: str) -> grpc.aio.Server:
+    """A server, not yet started, that listens on the Unix socket."""
+    server = grpc.aio.server(
+        options=[
+            ("grpc.max_receive_message_length", -1),
+            ("grpc.max_send_message_length", -1),
+            ("grpc.max_concurrent_streams", 1_000_000),
+            ("grpc.so_reuseport", 0),
+        ]
+    )
+    handler = grpc.stream_stream_rpc_method_handler(
+        processor.process,
+        request_deserializer=ProcessingRequest.FromString,
+        response_serializer=ProcessingResponse.SerializeToString,
+    )
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(_SERVICE, {"Process": handler}),))
+    server.add_insecure_port(f"unix:{socket}")
+    return server

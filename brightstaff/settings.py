@@ -1,0 +1,103 @@
+"""What brightstaff is told at start: one JSON document on standard input, written by planoai.
+
+It carries the keys, so it exists in memory and in a pipe only: never in a file, an argument or the environment.
+"""
+
+from typing import Literal
+
+import msgspec
+
+AuthForm = Literal["bearer", "x-api-key", "api-key"]
+Strategy = Literal["same_model", "same_provider", "different_provider"]
+
+
+class StatusRule(msgspec.Struct, frozen=True):
+    """One entry of `on_status_codes`: what to do about these statuses."""
+
+    codes: tuple[tuple[int, int], ...]
+    """Inclusive ranges of HTTP statuses; a single code is a range of one."""
+    strategy: Strategy
+    max_attempts: int
+    """All attempts of the request, the first included."""
+
+    def covers(self, status: int) -> bool:
+        """Whether the rule names this status."""
+        return any(low <= status <= high for low, high in self.codes)
+
+
+class RetrySettings(msgspec.Struct, frozen=True):
+    """A channel's `retry_policy`."""
+
+    fallback_models: tuple[str, ...] = ()
+    """Names of channels, in the order in which they are tried."""
+    default_strategy: Strategy = "different_provider"
+    default_max_attempts: int = 3
+    on_status_codes: tuple[StatusRule, ...] = ()
+
+
+class Channel(msgspec.Struct, frozen=True):
+    """One entry of `model_providers`, ready for use. Its repr carries no secret."""
+
+    name: str
+    """`prefix/model`, or `prefix/*`."""
+    prefix: str
+    model: str
+    """The bare model name; `*` for a wildcard."""
+    interface: str
+    cluster: str
+    """The Envoy cluster to which an attempt on this channel goes."""
+    authority: str
+    """Host header, with the port where it is not the scheme's own."""
+    path_prefix: str
+    """What stands before the endpoint's own path, e.g. `/v1` before `/chat/completions`."""
+    scheme: Literal["http", "https"] = "https"
+    auth: AuthForm = "bearer"
+    key: str | None = None
+    key_name: str = ""
+    """How messages call the key, e.g. `$CLAUDE_API_KEY`. Never the key itself."""
+    headers: dict[str, str] = {}
+    passthrough_auth: bool = False
+    default: bool = False
+    retry: RetrySettings | None = None
+    first_token_timeout_s: float | None = None
+    idle_timeout_s: float = 600.0
+
+    @property
+    def is_wildcard(self) -> bool:
+        """Whether the channel serves every model of its prefix."""
+        return self.model == "*"
+
+    def __repr__(self) -> str:
+        return f"Channel({self.name!r}, key={self.key_name or None!r})"
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """The whole hand-over."""
+
+    socket: str
+    """Path of the Unix socket that Envoy connects to."""
+    log_file: str
+    """brightstaff.log; rotated from outside by renaming."""
+    channels: tuple[Channel, ...]
+    aliases: dict[str, str] = {}
+    """Alias → channel name."""
+    max_request_bytes: int = 64 * 1024 * 1024
+    max_attempts: int = 32
+    """No request is sent more often than this; Envoy's own `num_retries` lies above it."""
+    log_level: str = "info"
+
+    def __repr__(self) -> str:
+        return f"Settings(channels={len(self.channels)})"
+
+
+def decode_settings(document: bytes) -> Settings:
+    """Read the hand-over.
+
+    Raises msgspec.ValidationError or msgspec.DecodeError (messages name fields, never values).
+    """
+    return msgspec.json.decode(document, type=Settings)
+
+
+def encode_settings(settings: Settings) -> bytes:
+    """Write the hand-over."""
+    return msgspec.json.encode(settings)

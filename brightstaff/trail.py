@@ -1,0 +1,46 @@
+"""The trail of a request: what was tried, what came of it, how long it took. Pure."""
+
+from dataclasses import dataclass, field
+
+from brightstaff.headers import header_safe
+
+
+@dataclass
+class Hop:
+    """One attempt."""
+
+    channel: str
+    """Name of the channel; of its key, nothing."""
+    started_s: float
+    """Clock reading (monotonic) at the decision."""
+    outcome: str | None = None
+    """HTTP status, or one word: `refused`, `timeout`, `reset`, …; None while it runs."""
+    ended_s: float | None = None
+
+    def end(self, outcome: str, now_s: float) -> None:
+        """Note what came of it; the first word stands."""
+        if self.outcome is None:
+            self.outcome = outcome
+            self.ended_s = now_s
+
+    def render(self, now_s: float) -> str:
+        """`custom/claude-opus-4-6=429/12ms`."""
+        elapsed_ms = round(((self.ended_s or now_s) - self.started_s) * 1000)
+        return f"{header_safe(self.channel).replace(',', '%2C')}={self.outcome or 'running'}/{elapsed_ms}ms"
+
+
+@dataclass
+class Trail:
+    """All attempts of a request, in order."""
+
+    hops: list[Hop] = field(default_factory=list)
+
+    def start(self, channel: str, now_s: float) -> Hop:
+        """Begin the next hop."""
+        hop = Hop(channel, now_s)
+        self.hops.append(hop)
+        return hop
+
+    def render(self, now_s: float) -> str:
+        """The value of `x-plano-attempts`, and the last field of the access log."""
+        return ", ".join(hop.render(now_s) for hop in self.hops)

@@ -1,0 +1,59 @@
+"""Where Plano keeps its files: `$PLANO_HOME`, by default `~/.plano`."""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+#: `sun_path` of `sockaddr_un` holds 108 bytes on Linux with the closing NUL (unix(7)), 104 on macOS.
+_LONGEST_SOCKET_PATH = 103
+
+
+@dataclass(frozen=True)
+class PlanoHome:
+    """The directory tree of one gateway. Two gateways on one machine have two homes."""
+
+    root: Path
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str]) -> "PlanoHome":
+        """The home that `environ` names in PLANO_HOME, else `~/.plano`."""
+        named = environ.get("PLANO_HOME")
+        return cls(Path(named).expanduser().absolute() if named else Path.home() / ".plano")
+
+    @property
+    def bin(self) -> Path:
+        """Binaries that the user installed; never overwritten."""
+        return self.root / "bin"
+
+    @property
+    def run(self) -> Path:
+        """Rendered resources and the state of the running gateway."""
+        return self.root / "run"
+
+    @property
+    def logs(self) -> Path:
+        """brightstaff.log, envoy.log, access_llm.log."""
+        return self.run / "logs"
+
+    @property
+    def sockets(self) -> Path:
+        """Directory of the Unix sockets: `run`, or a short private directory when `run` is too long for a socket path."""
+        if len(os.fsencode(self.run / "brightstaff-00.sock")) <= _LONGEST_SOCKET_PATH:
+            return self.run
+        digest = hashlib.sha256(os.fsencode(self.root)).hexdigest()[:12]
+        return Path(tempfile.gettempdir()) / f"plano-{os.getuid()}-{digest}"
+
+    def create(self) -> None:
+        """Make the directories, readable by their owner only.
+
+        Raises PermissionError when the socket directory belongs to somebody else.
+        """
+        for directory in (self.root, self.run, self.logs, self.sockets):
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for directory in (self.run, self.logs, self.sockets):
+            if directory.stat().st_uid != os.getuid():
+                raise PermissionError(f"{directory} belongs to another user; remove it or set PLANO_HOME elsewhere")
+            directory.chmod(0o700)

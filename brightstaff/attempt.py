@@ -1,13 +1,14 @@
 """One attempt: a state machine from what Envoy reports to what Envoy shall do. No I/O, no clock of its own.
 
-    READING ──body complete──► WAITING ──headers──► STREAMING ──end──► DONE
-       └─ answered from here ───► DONE ◄── retry, failure ──┘
+    READING ──body complete──► WAITING ──headers──► HOLDING ──enough seen──► STREAMING ──end──► DONE
+       └─ answered from here ─► ANSWERED ◄── failure ───┴── silence ─┘      (a retry: DONE)
+
+While an answer is held nothing of it has left: the attempt can still be given up for another one.
 
 The edge (`service`) feeds it messages and carries out the commands that it returns.
 """
 
 import logging
-from collections.abc import Sequence
 from enum import Enum, auto
 
 from brightstaff import failures, retry
@@ -20,6 +21,7 @@ from brightstaff.gateway import Gateway
 from brightstaff.headers import Header, added_to_request, header_safe, removed_from_request, removed_from_response
 from brightstaff.request_body import BadRequestError, RequestBody, read_request_body
 from brightstaff.surface import ModelCall, classify
+from brightstaff.trail import Hop
 
 log = logging.getLogger("brightstaff.attempt")
 
@@ -30,13 +32,21 @@ REQUEST_ID = "x-plano-request-id"
 RETRY = "x-plano-retry"
 
 
+#: A JSON answer is held until it is complete, but no more of it than this many bytes.
+_HELD_BYTES = 64 * 1024
+
+
 class Phase(Enum):
     """Where an attempt stands."""
 
     READING = auto()
     WAITING = auto()
+    HOLDING = auto()
     STREAMING = auto()
     DONE = auto()
+    """What still comes from the provider is passed on: Envoy wants an answer to each of its messages."""
+    ANSWERED = auto()
+    """The last word is ours and has been said: Envoy takes no message after it."""
 
 
 class Attempt:
@@ -53,7 +63,11 @@ class Attempt:
         self._received_bytes = 0
         self._exchange: Exchange | None = None
         self._target: Target | None = None
+        self._hop: Hop | None = None
         self._is_event_stream = False
+        self._held_headers: list[Header] = []
+        self._held: list[bytes] = []
+        self._held_bytes = 0
 
     # ---------------------------------------------------------------- the request
 
@@ -66,7 +80,7 @@ class Attempt:
             return self._reply(answer_locally(endpoint, self._gateway))
         self._call = endpoint
         announced = fields.get("content-length", "")
-        if announced.isdigit() and int(announced) > self._gateway.max_request_bytes:
+        if announced.isdecimal() and int(announced) > self._gateway.max_request_bytes:
             return self._reply(error_reply(self._gateway.too_large(), self._request_id))
         return self._dispatch(now_s, trailers=False) if end_of_stream else []
 
@@ -122,7 +136,7 @@ class Attempt:
         assert target is not None  # noqa: S101
         exchange.upcoming = None
         self._target = target
-        exchange.hop = exchange.trail.start(target.name, now_s)
+        self._hop = exchange.hop = exchange.trail.start(target.name, now_s)
         log.debug(
             "request_id=%s attempt=%d channel=%s key=%s",
             exchange.id,
@@ -142,6 +156,8 @@ class Attempt:
 
     def on_response_headers(self, headers: list[Header], end_of_stream: bool, now_s: float) -> list[Command]:
         """The provider's answer begins, or `egress` says that there is none."""
+        if self.phase is Phase.ANSWERED:
+            return []
         if self.phase is not Phase.WAITING or self._exchange is None or self._exchange.hop is None:
             return [ForwardHeaders([], [])]
         fields = dict(headers)
@@ -150,42 +166,69 @@ class Attempt:
             log.debug("request_id=%s egress says: %s", self._exchange.id, local)
             return self._after_failure(failures.read_local_failure(local), now_s)
         status = int(fields.get(":status", "0"))
-        self._exchange.hop.end(str(status), now_s)
         following = self._next_target(status)
         if following is not None:
             return self._mark_for_retry(following, status, now_s)
-        self._is_event_stream = fields.get("content-type", "").startswith("text/event-stream")
-        return self._pass_on(headers, status, end_of_stream, now_s)
+        content_type = fields.get("content-type", "").lower()
+        self._is_event_stream = content_type.startswith("text/event-stream")
+        self._held_headers = headers
+        if end_of_stream or not (self._is_event_stream or "json" in content_type):
+            return self._release(now_s, end_of_stream=end_of_stream)
+        self.phase = Phase.HOLDING
+        return []
 
     def on_response_body(self, data: bytes, end_of_stream: bool, now_s: float) -> list[Command]:
         """Some of the provider's answer."""
+        if self.phase is Phase.ANSWERED:
+            return []
         if self.phase is Phase.STREAMING:
             if end_of_stream:
                 self.finish()
             else:
                 self._set_deadline(now_s)
-        return [ForwardBody(data, end_of_stream)]
+            return [ForwardBody(data, end_of_stream)]
+        if self.phase is not Phase.HOLDING:
+            return [ForwardBody(data, end_of_stream)]
+        self._held.append(data)
+        self._held_bytes += len(data)
+        enough = self._held_bytes > (0 if self._is_event_stream else _HELD_BYTES)
+        if enough or end_of_stream:
+            return self._release(now_s, end_of_stream=end_of_stream)
+        self._set_deadline(now_s)
+        return []
 
-    def on_response_trailers(self) -> list[Command]:
+    def on_response_trailers(self, now_s: float) -> list[Command]:
         """The provider's answer ended with trailers."""
+        if self.phase is Phase.ANSWERED:
+            return []
+        released = self._release(now_s, end_of_stream=False) if self.phase is Phase.HOLDING else []
         if self.phase is Phase.STREAMING:
             self.finish()
-        return [ForwardTrailers()]
+        return [*released, ForwardTrailers()]
 
-    def _pass_on(self, headers: Sequence[Header], status: int, end_of_stream: bool, now_s: float) -> list[Command]:
+    def _release(self, now_s: float, *, end_of_stream: bool) -> list[Command]:
+        """This answer it is: from here on it goes to the client as it comes."""
         exchange = self._exchange
         assert exchange is not None  # noqa: S101
         attempts = len(exchange.trail.hops)
+        status = int(dict(self._held_headers).get(":status", "0"))
+        exchange.trail.hops[-1].end(str(status), now_s)
         if attempts > 1 and status < 400:
             log.info(
                 "request_id=%s metric.retry_success: model=%s, total_attempts=%d",
                 exchange.id, exchange.trail.hops[-1].channel, attempts,
             )  # fmt: skip
+        commands: list[Command] = [
+            ForwardHeaders(self._result_headers(now_s), removed_from_response(self._held_headers))
+        ]
+        if self._held or (end_of_stream and self.phase is Phase.HOLDING):
+            commands.append(ForwardBody(b"".join(self._held), end_of_stream))
+            self._held.clear()
         self.phase = Phase.STREAMING
         self._set_deadline(now_s)
         if end_of_stream:
             self.finish()
-        return [ForwardHeaders(self._result_headers(now_s), removed_from_response(headers))]
+        return commands
 
     def _result_headers(self, now_s: float) -> list[Header]:
         exchange = self._exchange
@@ -220,6 +263,7 @@ class Attempt:
         """Let `ingress` see only a mark: it drops this answer and sends the request again."""
         exchange = self._exchange
         assert exchange is not None  # noqa: S101
+        exchange.trail.hops[-1].end(str(status), now_s)
         self._note_retry(following, str(status))
         exchange.upcoming = following
         self._gateway.exchanges.rest(exchange, now_s)
@@ -246,7 +290,7 @@ class Attempt:
         if not resend:
             return []
         self._gateway.exchanges.rest(exchange, now_s)
-        self._end()
+        self._end(Phase.ANSWERED)
         return [Reply(failure.status, [(RETRY, "1")], b"", "plano_retry")]
 
     # ---------------------------------------------------------------- time, and the end
@@ -254,9 +298,9 @@ class Attempt:
     def on_deadline(self, now_s: float) -> list[Command]:
         """`deadline_s` has passed and nothing came."""
         exchange, target = self._exchange, self._target
-        if exchange is None or target is None or self.phase in (Phase.READING, Phase.DONE):
+        if exchange is None or target is None or self.phase in (Phase.READING, Phase.DONE, Phase.ANSWERED):
             return []
-        if self.phase is Phase.WAITING:
+        if self.phase in (Phase.WAITING, Phase.HOLDING):
             return self._after_failure(failures.TIMEOUT, now_s)
         # Silence in the middle of an answer: no switch is possible any more, but the client learns why it ends.
         message = failures.sentence(failures.TIMEOUT, target).replace(
@@ -265,28 +309,29 @@ class Attempt:
         log.error("request_id=%s %s", exchange.id, message)
         if not self._is_event_stream:
             return self._reply(error_reply(APIError(504, "provider_stalled", message), exchange.id))
-        self.finish()
-        return [ForwardBody(b"data: " + APIError(504, "provider_stalled", message).body() + b"\n\n", True)]
+        self.finish(Phase.ANSWERED)
+        # The blank line ends whatever was begun, so that the error is an event of its own.
+        return [ForwardBody(b"\n\ndata: " + APIError(504, "provider_stalled", message).body() + b"\n\n", True)]
 
     def _set_deadline(self, now_s: float) -> None:
         assert self._target is not None  # noqa: S101
         channel = self._target.channel
         first_token_s = channel.first_token_timeout_s
-        waiting = self.phase is Phase.WAITING and first_token_s is not None
+        waiting = self.phase in (Phase.WAITING, Phase.HOLDING) and first_token_s is not None
         self.deadline_s = now_s + (first_token_s if waiting and first_token_s is not None else channel.idle_timeout_s)
 
     def _reply(self, reply: Reply) -> list[Command]:
-        self.finish()
+        self.finish(Phase.ANSWERED)
         return [reply]
 
-    def finish(self) -> None:
+    def finish(self, phase: Phase = Phase.DONE) -> None:
         """The client has its whole answer: nothing is kept of the exchange."""
         if self._exchange is not None:
             self._gateway.exchanges.close(self._exchange)
-        self._end()
+        self._end(phase)
 
-    def _end(self) -> None:
-        self.phase = Phase.DONE
+    def _end(self, phase: Phase = Phase.DONE) -> None:
+        self.phase = phase
         self.deadline_s = None
 
     def on_close(self, now_s: float) -> None:
@@ -294,7 +339,9 @@ class Attempt:
 
         Which of the two shows when `ingress` sends the request again, or does not.
         """
-        if self.phase is not Phase.DONE and self._exchange is not None:
-            log.info("request_id=%s closed before its end: %s", self._exchange.id, self._exchange.trail.render(now_s))
-            self._gateway.exchanges.rest(self._exchange, now_s)
+        exchange = self._exchange
+        if exchange is not None and self.phase not in (Phase.DONE, Phase.ANSWERED):
+            log.info("request_id=%s closed before its end: %s", exchange.id, exchange.trail.render(now_s))
+            if exchange.hop is self._hop:  # not when the next attempt was quicker than the news of this one's end
+                self._gateway.exchanges.rest(exchange, now_s)
         self._end()

@@ -52,7 +52,9 @@ class Catalog:
 
     def find(self, name: str) -> Target | None:
         """The target of exactly this name, alias or bare model name; None when nothing of that name is configured."""
-        return self._named(name) or (self._named(self.aliases[name]) if name in self.aliases else None)
+        if name in self._exact or name not in self.aliases:
+            return self._named(name)
+        return self._named(self.aliases[name])
 
     def _named(self, name: str) -> Target | None:
         channel = self._exact.get(name)
@@ -74,6 +76,4 @@ class Catalog:
     def owner(self, name: str) -> str | None:
         """The prefix that serves a listed name; None if it is not listed."""
         target = self.find(name)
-        if target is not None:
-            return target.channel.prefix
-        return next((c.prefix for c in self.channels if c.name == name), None)
+        return None if target is None else target.channel.prefix

@@ -75,7 +75,10 @@ def client_credential(headers: Iterable[Header]) -> str | None:
 def added_to_request(
     target: Target, suffix: str, query: str, headers: Sequence[Header], body_bytes: int
 ) -> list[Header]:
-    """What an attempt on `target` sets: where it goes, its key in the form that the provider wants, the channel's own headers."""
+    """What an attempt on `target` sets.
+
+    Where it goes, its key in the form that the provider wants, the channel's own headers.
+    """
     channel = target.channel
     added: list[Header] = [
         ("x-plano-channel", channel.cluster),
@@ -104,10 +107,12 @@ def provider_path(target: Target, suffix: str, query: str) -> str:
 
 def _credential(channel: Channel, suffix: str, key: str) -> Header:
     # Anthropic's OpenAI-compatible endpoints take a bearer token, its own ones x-api-key.
-    if channel.auth == "x-api-key" and channel.interface == "anthropic" and not suffix.startswith("/messages"):
-        return ("authorization", f"Bearer {key}")
-    if channel.auth == "bearer":
-        return ("authorization", f"Bearer {key}")
+    openai_form = (
+        channel.auth == "x-api-key" and channel.interface == "anthropic" and not suffix.startswith("/messages")
+    )
+    if channel.auth == "bearer" or openai_form:
+        # No token has a space in it (RFC 6750, 2.1): that is a client's own scheme, such as Basic, passed through.
+        return ("authorization", key if " " in key else f"Bearer {key}")
     return (channel.auth, key)
 
 

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import time
+from io import TextIOWrapper
 from pathlib import Path
 
 import msgspec
@@ -33,11 +34,17 @@ class _LowerCaseLevel(logging.Formatter):
         return super().format(record)
 
 
+class _PrivateFile(logging.handlers.WatchedFileHandler):
+    """A log file that only its owner may read, also when it is opened anew after a rotation."""
+
+    def _open(self) -> TextIOWrapper:
+        descriptor = os.open(self.baseFilename, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        return TextIOWrapper(os.fdopen(descriptor, "ab"), encoding="utf-8")
+
+
 def configure_logging(settings: Settings) -> None:
-    """Log to the file of the settings; it is opened anew when somebody renamed it (rotation)."""
-    descriptor = os.open(settings.log_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    os.close(descriptor)
-    handler = logging.handlers.WatchedFileHandler(settings.log_file, encoding="utf-8")
+    """Log to the file of the settings; it is opened anew when somebody renamed it (rotation). Raises OSError."""
+    handler = _PrivateFile(settings.log_file)
     handler.setFormatter(_LowerCaseLevel("[%(asctime)s][%(levelname)s] %(message)s"))
     logging.basicConfig(level=settings.log_level.upper(), handlers=[handler])
 
@@ -66,14 +73,17 @@ async def serve(settings: Settings) -> None:
 
 def main() -> None:
     """The console script."""
-    if sys.stdin.isatty() or sys.argv[1:]:
+    if sys.stdin is None or sys.stdin.isatty() or sys.argv[1:]:
         sys.exit("brightstaff is started by `planoai up`, which hands it its settings on standard input.")
     try:
         settings = decode_settings(sys.stdin.buffer.read())
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         sys.exit(f"brightstaff: the settings on standard input are not valid: {error}")
-    configure_logging(settings)
-    Path(settings.socket).unlink(missing_ok=True)
+    try:
+        configure_logging(settings)
+        Path(settings.socket).unlink(missing_ok=True)
+    except OSError as error:
+        sys.exit(f"brightstaff: cannot write {error.filename}: {error.strerror}. Check that the folder is yours.")
     uvloop.run(serve(settings))
 
 

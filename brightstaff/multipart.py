@@ -3,24 +3,36 @@
 The form is that of RFC 7578; only the field's own bytes change.
 """
 
-import re
 from email.message import Message
+from email.parser import HeaderParser
 
 
 class BadMultipartError(ValueError):
     """The body is not the form that its Content-Type announces. The message says why."""
 
 
-_NAME = re.compile(rb'^content-disposition:[^\r\n]*;\s*name="?model"?\s*(?:;|$)', re.IGNORECASE | re.MULTILINE)
+def _parameter(value: str, name: str) -> str | None:
+    """A parameter of a header value such as `form-data; name="model"`, without its quotes; None if unreadable."""
+    message = Message()
+    message["content-type"] = value
+    try:
+        parameter = message.get_param(name)
+    except (TypeError, ValueError):  # the standard library trips over malformed continuations (RFC 2231)
+        return None
+    return parameter if isinstance(parameter, str) else None
 
 
 def _boundary(content_type: str) -> bytes:
-    message = Message()
-    message["content-type"] = content_type
-    boundary = message.get_param("boundary")
-    if message.get_content_maintype() != "multipart" or not isinstance(boundary, str) or not boundary:
+    boundary = _parameter(content_type, "boundary")
+    if not boundary or not content_type.lower().lstrip().startswith("multipart/"):
         raise BadMultipartError("this endpoint takes multipart/form-data with a boundary in Content-Type")
     return boundary.encode("latin-1", "replace")
+
+
+def _is_model(head: bytes) -> bool:
+    """Whether the headers of a part name the field `model`."""
+    part = HeaderParser().parsestr(head.decode("latin-1").lstrip(), headersonly=True)
+    return _parameter(part.get("content-disposition", ""), "name") == "model"
 
 
 def model_span(body: bytes, content_type: str) -> tuple[int, int] | None:
@@ -38,6 +50,6 @@ def model_span(body: bytes, content_type: str) -> tuple[int, int] | None:
         if following < 0:
             return None
         head_end = body.find(b"\r\n\r\n", position, following)
-        if head_end >= 0 and _NAME.search(body[position:head_end].replace(b"\r\n", b"\n")):
+        if head_end >= 0 and _is_model(body[position:head_end]):
             return head_end + 4, following
         position = following + 2

@@ -57,7 +57,7 @@ def _read_json(raw: bytes) -> RequestBody:
         model = body.get("model")
     except BadJSONError as error:
         raise BadRequestError(APIError(400, "invalid_json", f"The request could not be read: {error}.")) from None
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadRequestError(
             APIError(400, "invalid_json", f"The value of `model` could not be read: {error}.", "model")
         ) from None

@@ -1,4 +1,4 @@
-"""Pass the answer on, or try another channel?
+"""The decision after each answer: pass it on, or try another channel.
 
 A pure function of the policy, the attempts so far and what just happened.
 """

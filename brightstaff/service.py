@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -54,7 +55,7 @@ def feed(attempt: Attempt, message: ProcessingRequest, now_s: float) -> list[Com
         case "request_trailers":
             return attempt.on_request_trailers(now_s)
         case "response_trailers":
-            return attempt.on_response_trailers()
+            return attempt.on_response_trailers(now_s)
         case _:
             return []
 
@@ -66,12 +67,18 @@ class _Stream:
         self.attempt = attempt
         self._context = context
         self._writing = asyncio.Lock()
+        self._unsent: deque[ProcessingResponse] = deque()
 
-    async def carry_out(self, commands: list[Command]) -> None:
+    def queue(self, commands: list[Command]) -> None:
+        """Line up the messages of these commands behind those that are not yet sent."""
+        for command in commands:
+            self._unsent.extend(encode(command))
+
+    async def flush(self) -> None:
+        """Send what is lined up."""
         async with self._writing:
-            for command in commands:
-                for response in encode(command):
-                    await self._context.write(response)
+            while self._unsent:
+                await self._context.write(self._unsent.popleft())
 
 
 class ExternalProcessor:
@@ -92,7 +99,8 @@ class ExternalProcessor:
             while (message := await read()) is not grpc.aio.EOF:
                 commands = feed(attempt, message, clock())
                 if commands:
-                    await stream.carry_out(commands)
+                    stream.queue(commands)
+                    await stream.flush()
         except Exception:
             log.exception("an attempt failed inside brightstaff; Envoy sends the request again")
             raise
@@ -103,17 +111,23 @@ class ExternalProcessor:
     async def watch_deadlines(self) -> None:
         """Runs for ever: tells attempts that their deadline passed.
 
-        One watcher for all streams, because a timer for each message would cost more than the message.
+        One watcher for all streams, because a timer for each message would cost more than the message. It waits for
+        none of them: a client that does not read may hold up a write for as long as it likes.
         """
-        while True:
-            await asyncio.sleep(_DEADLINE_RESOLUTION_S)
-            now_s = self._clock()
-            late = [s for s in self._streams if s.attempt.deadline_s is not None and s.attempt.deadline_s <= now_s]
-            for stream in late:
-                try:
-                    await stream.carry_out(stream.attempt.on_deadline(now_s))
-                except (grpc.RpcError, grpc.aio.UsageError, asyncio.InvalidStateError) as error:
-                    log.debug("a stream ended while its deadline was being dealt with: %s", error)
+        async with asyncio.TaskGroup() as writes:
+            while True:
+                await asyncio.sleep(_DEADLINE_RESOLUTION_S)
+                now_s = self._clock()
+                late = [s for s in self._streams if s.attempt.deadline_s is not None and s.attempt.deadline_s <= now_s]
+                for stream in late:
+                    stream.queue(stream.attempt.on_deadline(now_s))
+                    writes.create_task(self._flush_late(stream))
+
+    async def _flush_late(self, stream: _Stream) -> None:
+        try:
+            await stream.flush()
+        except (grpc.RpcError, grpc.aio.BaseError, asyncio.InvalidStateError) as error:
+            log.debug("a stream ended while its deadline was being dealt with: %s", error)
 
 
 def create_server(processor: ExternalProcessor, socket: str) -> grpc.aio.Server:

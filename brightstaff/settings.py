@@ -93,7 +93,7 @@ class Settings(msgspec.Struct, frozen=True):
 def decode_settings(document: bytes) -> Settings:
     """Read the hand-over.
 
-    Raises msgspec.ValidationError or msgspec.DecodeError (messages name fields, never values).
+    Raises msgspec.ValidationError or msgspec.DecodeError (messages name fields, never keys).
     """
     return msgspec.json.decode(document, type=Settings)
 

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from enum import Enum
+from urllib.parse import unquote
 
 
 class BodyFormat(Enum):
@@ -104,7 +105,7 @@ def classify(method: str, target: str) -> Endpoint:
     if suffix == "/models":
         return _with_method(method, ("GET", "HEAD"), ListModels())
     if suffix.startswith("/models/"):
-        return _with_method(method, ("GET", "HEAD"), GetModel(suffix.removeprefix("/models/")))
+        return _with_method(method, ("GET", "HEAD"), GetModel(unquote(suffix.removeprefix("/models/"))))
     if path == "/readyz":
         return _with_method(method, ("GET", "HEAD"), Readiness())
     if suffix == "":

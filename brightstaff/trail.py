@@ -25,7 +25,8 @@ class Hop:
 
     def render(self, now_s: float) -> str:
         """`custom/claude-opus-4-6=429/12ms`."""
-        elapsed_ms = round(((self.ended_s or now_s) - self.started_s) * 1000)
+        ended_s = now_s if self.ended_s is None else self.ended_s
+        elapsed_ms = round((ended_s - self.started_s) * 1000)
         return f"{header_safe(self.channel).replace(',', '%2C')}={self.outcome or 'running'}/{elapsed_ms}ms"
 
 

@@ -40,7 +40,7 @@ class PlanoHome:
 
     @property
     def sockets(self) -> Path:
-        """Directory of the Unix sockets: `run`, or a short private directory when `run` is too long for a socket path."""
+        """Where the Unix sockets are: `run`, or a short private directory if that is too long for a socket path."""
         if len(os.fsencode(self.run / "brightstaff-00.sock")) <= _LONGEST_SOCKET_PATH:
             return self.run
         digest = hashlib.sha256(os.fsencode(self.root)).hexdigest()[:12]

@@ -1,0 +1,5 @@
+"""`python -m brightstaff`."""
+
+from brightstaff.main import main
+
+main()

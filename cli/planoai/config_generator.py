@@ -1,0 +1,187 @@
+"""Compiles a validated configuration: what Envoy needs (no secret) and what brightstaff needs (with the keys).
+
+Pure. Name resolution of proxies and the search for CA certificates are passed in.
+"""
+
+import ipaddress
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from brightstaff.settings import Channel, RetrySettings, Settings, StatusRule
+from planoai.config import LoadedConfig, ModelProvider, RetryPolicy
+from planoai.config.endpoint import Endpoint, endpoint_of
+from planoai.errors import PlanoError
+from planoai.home import PlanoHome
+from planoai.proxies import proxy_for
+from planoai.rendering import ClusterView, EnvoyView, ListenerView, ProxyView
+
+#: Since this version ext_proc can leave Content-Length in place; without it requests go out in chunked encoding.
+_KEEPS_CONTENT_LENGTH = (1, 38)
+
+#: Envoy's limit of attempts lies above ours: brightstaff decides, Envoy carries out. The rest is for the time in which
+#: brightstaff restarts.
+_SPARE_RETRIES = 40
+
+
+@dataclass(frozen=True)
+class ListenerInfo:
+    """A listener, for people."""
+
+    name: str
+    address: str
+    port: int
+
+
+@dataclass(frozen=True)
+class ChannelInfo:
+    """A channel, for people."""
+
+    name: str
+    base_url: str
+    interface: str
+    default: bool
+    key_name: str | None
+    wildcard: bool
+
+
+@dataclass(frozen=True)
+class CompiledGateway:
+    """Everything that follows from a configuration."""
+
+    envoy: EnvoyView
+    brightstaff: Settings
+    listeners: tuple[ListenerInfo, ...]
+    channels: tuple[ChannelInfo, ...]
+
+
+def compile_gateway(
+    loaded: LoadedConfig,
+    home: PlanoHome,
+    *,
+    envoy_version: tuple[int, ...],
+    environ: Mapping[str, str],
+    ca_file: str,
+    resolve: Callable[[str], str],
+) -> CompiledGateway:
+    """Compile a configuration. `resolve` turns a proxy's host into an IP address. Raises PlanoError."""
+    config = loaded.config
+    default_connect_s = config.overrides.upstream_connect_timeout
+    clusters: list[ClusterView] = []
+    channels: list[Channel] = []
+    infos: list[ChannelInfo] = []
+    for provider in config.model_providers:
+        endpoint = endpoint_of(provider)
+        key_name = loaded.key_names.get(provider.name)
+        clusters.append(
+            ClusterView(
+                cluster=provider.model,
+                host=endpoint.host,
+                port=endpoint.port,
+                tls=endpoint.scheme == "https",
+                is_ip_address=_is_ip_address(endpoint.host),
+                connect_timeout=f"{provider.timeouts.connect or default_connect_s:.3f}s",
+                ca_file=ca_file,
+                proxy=_proxy(provider, endpoint, environ, resolve),
+            )
+        )
+        channels.append(_channel(provider, endpoint, config.policy_of(provider), key_name))
+        infos.append(
+            ChannelInfo(
+                name=provider.model,
+                base_url=f"{endpoint.scheme}://{endpoint.authority}{endpoint.path_prefix}",
+                interface=endpoint.interface,
+                default=provider.default,
+                key_name=None if provider.passthrough_auth else key_name,
+                wildcard=provider.is_wildcard,
+            )
+        )
+    max_attempts = max(32, len(channels) + 8)
+    view = EnvoyView(
+        listeners=tuple(
+            ListenerView(each.name, each.address, each.port, f"{each.timeout:.3f}s", each.address == "::")
+            for each in config.listeners
+        ),
+        channels=tuple(clusters),
+        admin_socket=home.sockets / "envoy-admin.sock",
+        brightstaff_socket=home.sockets / "brightstaff.sock",
+        resource_directory=home.run,
+        access_log=home.logs / "access_llm.log",
+        max_request_bytes=config.overrides.max_request_bytes,
+        num_retries=max_attempts + _SPARE_RETRIES,
+        keep_content_length=envoy_version >= _KEEPS_CONTENT_LENGTH,
+    )
+    settings = Settings(
+        socket=str(view.brightstaff_socket),
+        log_file=str(home.logs / "brightstaff.log"),
+        channels=tuple(channels),
+        aliases={
+            **{each.name: each.model for each in config.model_providers if each.name != each.model},
+            **{alias: target.target for alias, target in config.model_aliases.items()},
+        },
+        max_request_bytes=config.overrides.max_request_bytes,
+        max_attempts=max_attempts,
+    )
+    listeners = tuple(ListenerInfo(each.name, each.address, each.port) for each in config.listeners)
+    return CompiledGateway(view, settings, listeners, tuple(infos))
+
+
+def _is_ip_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _proxy(
+    provider: ModelProvider, endpoint: Endpoint, environ: Mapping[str, str], resolve: Callable[[str], str]
+) -> ProxyView | None:
+    url = proxy_for(provider.proxy, endpoint.scheme, endpoint.host, endpoint.port, environ)
+    if url is None:
+        return None
+    parts = urlsplit(url)
+    if parts.scheme != "http" or parts.hostname is None or parts.username is not None:
+        raise PlanoError(
+            f"the proxy for {provider.model} is not of a kind that works here",
+            "Write proxy: http://host:port, without user and password; `proxy: direct` goes without the environment's.",
+        )
+    return ProxyView(resolve(parts.hostname), parts.port or 80)
+
+
+def _channel(provider: ModelProvider, endpoint: Endpoint, policy: RetryPolicy | None, key_name: str | None) -> Channel:
+    return Channel(
+        name=provider.model,
+        prefix=provider.prefix,
+        model=provider.model_id,
+        interface=endpoint.interface,
+        cluster=provider.model,
+        authority=endpoint.authority,
+        path_prefix=endpoint.path_prefix,
+        scheme=endpoint.scheme,
+        auth=endpoint.auth,
+        key=None if provider.access_key is None else provider.access_key.get_secret_value(),
+        key_name=key_name or "",
+        headers={name: value.get_secret_value() for name, value in provider.headers.items()},
+        passthrough_auth=provider.passthrough_auth,
+        default=provider.default,
+        retry=None if policy is None else _retry(policy),
+        first_token_timeout_s=provider.timeouts.first_token,
+        idle_timeout_s=provider.timeouts.idle or 600.0,
+    )
+
+
+def _retry(policy: RetryPolicy) -> RetrySettings:
+    return RetrySettings(
+        fallback_models=policy.fallback_models,
+        default_strategy=policy.default_strategy,
+        default_max_attempts=policy.default_max_attempts,
+        on_status_codes=tuple(
+            StatusRule(
+                codes=tuple((low, high) for low, high in rule.codes),
+                strategy=rule.strategy or policy.default_strategy,
+                max_attempts=rule.max_attempts or policy.default_max_attempts,
+            )
+            for rule in policy.on_status_codes
+        ),
+    )

@@ -36,6 +36,10 @@ RETRY = "x-plano-retry"
 _HELD_BYTES = 64 * 1024
 
 
+#: A body over the limit is read on, and thrown away, up to this many times the limit before the answer is sent.
+_DRAINED_TIMES = 4
+
+
 class Phase(Enum):
     """Where an attempt stands."""
 
@@ -58,6 +62,8 @@ class Attempt:
         """When `on_deadline` is due, unless something else happens before."""
         self._gateway = gateway
         self._headers: list[Header] = []
+        self._fields: dict[str, str] = {}
+        self._request_id = ""
         self._call: ModelCall | None = None
         self._chunks: list[bytes] = []
         self._received_bytes = 0
@@ -74,13 +80,14 @@ class Attempt:
     def on_request_headers(self, headers: list[Header], end_of_stream: bool, now_s: float) -> list[Command]:
         """The first message of every attempt."""
         self._headers = headers
-        fields = dict(headers)
+        self._fields = fields = dict(headers)
+        self._request_id = fields.get(REQUEST_ID, "")
         endpoint = classify(fields.get(":method", ""), fields.get(":path", "/"))
         if not isinstance(endpoint, ModelCall):
             return self._reply(answer_locally(endpoint, self._gateway))
         self._call = endpoint
         announced = fields.get("content-length", "")
-        if announced.isdecimal() and int(announced) > self._gateway.max_request_bytes:
+        if announced.isdigit() and int(announced) > self._gateway.max_request_bytes * _DRAINED_TIMES:
             return self._reply(error_reply(self._gateway.too_large(), self._request_id))
         return self._dispatch(now_s, trailers=False) if end_of_stream else []
 
@@ -90,18 +97,17 @@ class Attempt:
             return []
         self._received_bytes += len(data)
         if self._received_bytes > self._gateway.max_request_bytes:
+            # Most clients read an answer only after they have sent everything; what they still send is thrown away.
             self._chunks.clear()
-            return self._reply(error_reply(self._gateway.too_large(), self._request_id))
+            if end_of_stream or self._received_bytes > self._gateway.max_request_bytes * _DRAINED_TIMES:
+                return self._reply(error_reply(self._gateway.too_large(), self._request_id))
+            return []
         self._chunks.append(data)
         return self._dispatch(now_s, trailers=False) if end_of_stream else []
 
     def on_request_trailers(self, now_s: float) -> list[Command]:
         """The client's request ended with trailers."""
         return self._dispatch(now_s, trailers=True) if self.phase is Phase.READING else []
-
-    @property
-    def _request_id(self) -> str:
-        return dict(self._headers).get(REQUEST_ID, "")
 
     def _dispatch(self, now_s: float, *, trailers: bool) -> list[Command]:
         """The request is complete: decide where this attempt goes."""
@@ -110,7 +116,7 @@ class Attempt:
         self._chunks.clear()
         exchange = self._gateway.exchanges.resume(self._request_id)
         try:
-            body = read_request_body(self._call, raw, dict(self._headers).get("content-type", ""))
+            body = read_request_body(self._call, raw, self._fields.get("content-type", ""))
             if exchange is None:
                 exchange = self._begin(body, now_s)
         except BadRequestError as error:
@@ -161,7 +167,7 @@ class Attempt:
         if self.phase is not Phase.WAITING or self._exchange is None or self._exchange.hop is None:
             return [ForwardHeaders([], [])]
         fields = dict(headers)
-        local = fields.get(failures.LOCAL_HEADER)
+        local = fields.get(self._gateway.local_header)
         if local is not None:
             log.debug("request_id=%s egress says: %s", self._exchange.id, local)
             return self._after_failure(failures.read_local_failure(local), now_s)

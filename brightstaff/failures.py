@@ -8,9 +8,6 @@ from dataclasses import dataclass
 
 from brightstaff.catalog import Target
 
-#: Set by `egress` on answers that it made itself, never by a provider (theirs is removed).
-LOCAL_HEADER = "x-plano-local"
-
 
 @dataclass(frozen=True)
 class LocalFailure:
@@ -54,7 +51,7 @@ RESET = _RESET
 
 
 def read_local_failure(description: str) -> LocalFailure:
-    """The failure that `egress` describes in LOCAL_HEADER."""
+    """The failure that `egress` describes in its header."""
     text = description.lower()
     if "refused" in text:
         return _REFUSED

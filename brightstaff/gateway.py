@@ -14,6 +14,8 @@ class Gateway:
         self.exchanges = Exchanges()
         self.max_request_bytes = settings.max_request_bytes
         self.max_attempts = settings.max_attempts
+        self.local_header = settings.local_header
+        """On answers that `egress` made itself. No provider knows its name."""
 
     def too_large(self) -> APIError:
         """The error for a body over the limit."""

@@ -84,6 +84,9 @@ class Settings(msgspec.Struct, frozen=True):
     max_request_bytes: int = 64 * 1024 * 1024
     max_attempts: int = 32
     """No request is sent more often than this; Envoy's own `num_retries` lies above it."""
+    local_header: str = "x-plano-local"
+    """Name of the header in which `egress` describes failures of its own; ends in something that providers cannot guess.
+    """
     log_level: str = "info"
 
     def __repr__(self) -> str:

@@ -63,8 +63,13 @@ def compile_gateway(
     environ: Mapping[str, str],
     ca_file: str,
     resolve: Callable[[str], str],
+    nonce: str,
 ) -> CompiledGateway:
-    """Compile a configuration. `resolve` turns a proxy's host into an IP address. Raises PlanoError."""
+    """Compile a configuration.
+
+    `resolve` turns a proxy's host into an IP address; `nonce` is something that no provider can guess, fit for the
+    name of a header. Raises PlanoError.
+    """
     config = loaded.config
     default_connect_s = config.overrides.upstream_connect_timeout
     clusters: list[ClusterView] = []
@@ -109,6 +114,7 @@ def compile_gateway(
         access_log=home.logs / "access_llm.log",
         max_request_bytes=config.overrides.max_request_bytes,
         num_retries=max_attempts + _SPARE_RETRIES,
+        local_header=f"x-plano-local-{nonce}",
         keep_content_length=envoy_version >= _KEEPS_CONTENT_LENGTH,
     )
     settings = Settings(
@@ -121,6 +127,7 @@ def compile_gateway(
         },
         max_request_bytes=config.overrides.max_request_bytes,
         max_attempts=max_attempts,
+        local_header=view.local_header,
     )
     listeners = tuple(ListenerInfo(each.name, each.address, each.port) for each in config.listeners)
     return CompiledGateway(view, settings, listeners, tuple(infos))

@@ -1,6 +1,7 @@
 """From config.yaml to what can be started: loads, compiles, renders, checks, and writes Envoy's resources."""
 
 import os
+import secrets
 import socket
 import sys
 import tempfile
@@ -38,6 +39,13 @@ class Gateway:
     admin_socket: Path
     rotated_logs: tuple[Path, ...]
     notices: tuple[str, ...]
+    resources: Mapping[Path, str]
+    """Envoy's resource files; no secret is in them."""
+
+    def write(self) -> None:
+        """Put the resource files in their place."""
+        for path, text in self.resources.items():
+            write_private(path, text)
 
 
 @dataclass(frozen=True)
@@ -62,6 +70,7 @@ def check_gateway(config_path: Path, home: PlanoHome, environ: Mapping[str, str]
         environ=environ,
         ca_file=find_ca_file(loaded.config.overrides.upstream_tls_ca_path, environ),
         resolve=resolve_host,
+        nonce=secrets.token_hex(8),
     )
     rendered = render(compiled.envoy)
     check_types(rendered)
@@ -70,15 +79,12 @@ def check_gateway(config_path: Path, home: PlanoHome, environ: Mapping[str, str]
 
 
 def prepare_gateway(config_path: Path, home: PlanoHome, environ: Mapping[str, str], envoy: EnvoyBinary) -> Gateway:
-    """Check a configuration and write Envoy's resources: what comes out can be started.
+    """Check a configuration: what comes out can be written and started. Nothing is changed yet.
 
-    Raises ConfigError with every mistake of the file, or PlanoError; the files of a running gateway are then as before.
+    Raises ConfigError with every mistake of the file, or PlanoError.
     """
     checked = check_gateway(config_path, home, environ, envoy)
     compiled = checked.compiled
-    home.create()
-    for name, text in checked.rendered.items():
-        write_private(home.run / name, text)
     return Gateway(
         config_path=config_path,
         processes=_processes(compiled, home, envoy, _child_environ(environ)),
@@ -88,6 +94,7 @@ def prepare_gateway(config_path: Path, home: PlanoHome, environ: Mapping[str, st
         admin_socket=compiled.envoy.admin_socket,
         rotated_logs=(home.logs / "envoy.log", compiled.envoy.access_log, Path(compiled.brightstaff.log_file)),
         notices=checked.notices,
+        resources={home.run / name: text for name, text in checked.rendered.items()},
     )
 
 

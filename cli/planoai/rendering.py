@@ -74,6 +74,8 @@ class EnvoyView:
     access_log: Path
     max_request_bytes: int
     num_retries: int
+    local_header: str
+    """In which `egress` describes failures of its own."""
     keep_content_length: bool
     """Whether this Envoy's ext_proc can leave Content-Length in place (1.38 and later)."""
 

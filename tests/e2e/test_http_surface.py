@@ -148,7 +148,13 @@ def test_bytes_that_are_no_http(gateway: RunningGateway) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["/v1/chat/completions", "/chat/completions", "/v1/v1/chat/completions", "//v1//chat/completions/", "/v1/chat/completions?beta=true"],
+    [
+        "/v1/chat/completions",
+        "/chat/completions",
+        "/v1/v1/chat/completions",
+        "//v1//chat/completions/",
+        "/v1/chat/completions?beta=true",
+    ],
 )
 def test_spellings_of_a_path(client: httpx.Client, provider: ThreadedSimulator, path: str) -> None:
     """With /v1, without it, or twice: the provider sees its own path, and the query as it was."""
@@ -264,7 +270,9 @@ def test_multipart_names_its_model(client: httpx.Client, provider: ThreadedSimul
     """An upload is routed by its form field, of which the prefix is removed; the file keeps its bytes."""
     audio = bytes(range(256)) * 100
     answer = client.post(
-        "/v1/audio/transcriptions", data={"model": "two/beta", "language": "en"}, files={"file": ("a.wav", audio, "audio/wav")}
+        "/v1/audio/transcriptions",
+        data={"model": "two/beta", "language": "en"},
+        files={"file": ("a.wav", audio, "audio/wav")},
     )
     received = provider.requests[0]
     assert (answer.status_code, answer.headers["x-plano-model"]) == (200, "two/beta")
@@ -316,4 +324,3 @@ def test_access_log_has_one_line_for_a_request(gateway: RunningGateway, client: 
         lines[0],
     )
     assert "client-secret" not in gateway.access_log()
-

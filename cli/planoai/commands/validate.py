@@ -15,7 +15,7 @@ from planoai.home import PlanoHome
 @click.argument("file", required=False, type=click.Path(path_type=Path))
 @click.option("--envoy", metavar="PATH", help="The Envoy binary that checks the result.  [default: as for `up`]")
 def validate(file: Path | None, *, envoy: str | None) -> None:
-    r"""Check FILE (default: config.yaml, then plano_config.yaml) and the `.env` beside it.
+    """Check FILE (default: config.yaml, then plano_config.yaml) and the `.env` beside it.
 
     Reports every mistake with its line, and the variables that are missing. A gateway that runs is left alone.
 
@@ -24,7 +24,7 @@ def validate(file: Path | None, *, envoy: str | None) -> None:
       0  it would start
       1  Envoy is missing, or refuses what was compiled
       2  the configuration is wrong
-    """
+    """  # noqa: D301  (a backspace character, by which click keeps the lines that follow)
     # Only now: the compiler takes its time to import, and `--help` does not need it.
     from planoai.gateway import check_gateway  # noqa: PLC0415
 

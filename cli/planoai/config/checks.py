@@ -309,7 +309,8 @@ def _base_url(base_url: str | None, path: Path) -> Iterator[Finding]:
         yield _error(path, "is neither an http nor an https URL", "Begin with https:// or http://.")
     if not host or not _is_host(host) or port == 0:
         yield _error(path, "has no valid host", "Write https://host, https://host:port or https://host/path.")
-    if "@" in parts.netloc:
+    if "@" in base_url:
+        # Also behind a slash: a password may contain one.
         yield _error(
             path,
             "contains a user name or password",

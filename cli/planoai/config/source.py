@@ -42,7 +42,7 @@ class Document:
 
     def line_of(self, path: Path, *, at_key: bool = False) -> int:
         """The line to show for `path`: of the value if it is a scalar, else of its key; else of what is around it."""
-        for end in range(len(path), -1, -1):
+        for end in range(len(path), 0, -1):
             here = path[:end]
             whole = end == len(path)
             if whole and not at_key and here in self.texts:
@@ -51,7 +51,7 @@ class Document:
                 return self.key_lines[here]
             if here in self.value_lines:
                 return self.value_lines[here]
-        return 1
+        return self.value_lines[()]
 
 
 def read_document(text: str, file: str) -> Document:

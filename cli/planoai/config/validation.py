@@ -156,10 +156,6 @@ class _Tree:
                 path = path[: depth + 1]
                 break
             holder = inner
-        if not path:
-            self._data.clear()
-            self.lost_providers = True
-            return
         if path[0] == "model_providers" and len(path) <= 2:
             self.lost_providers = True
             self._note_broken(path)

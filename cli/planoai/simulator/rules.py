@@ -33,7 +33,6 @@ from msgspec import Meta
 from planoai.config.problems import ConfigError, Problem, shorten
 from planoai.config.source import read_document
 from planoai.simulator.behaviour import (
-    BEHAVIOUR_FIELDS,
     AtLeastOne,
     Behaviour,
     Probability,
@@ -121,7 +120,11 @@ def rules_as_data(rules: Sequence[Rule]) -> list[dict[str, Any]]:
 
 def read_rules(path: Path) -> list[Rule]:
     """The rules in a YAML or JSON file. Raises ConfigError with every rule that is wrong; OSError."""
-    return parse_rules(path.read_text(encoding="utf-8-sig"), str(path))
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise ConfigError([_problem(str(path), 1, "", "the file is no text in UTF-8")]) from None
+    return parse_rules(text, str(path))
 
 
 def parse_rules(text: str, file: str) -> list[Rule]:
@@ -137,7 +140,8 @@ def parse_rules(text: str, file: str) -> list[Rule]:
 
     def note(mistake: ScriptError) -> None:
         line = document.line_of(mistake.path, at_key=mistake.at_key)
-        value = None if mistake.at_key else document.texts.get(mistake.path)
+        hidden = mistake.at_key or "key" in mistake.path
+        value = None if hidden else document.texts.get(mistake.path)
         problems.append(_problem(file, line, path_text(mistake.path), mistake.message, value))
 
     try:
@@ -172,16 +176,3 @@ def _rule_list(value: Any) -> tuple[list[Any], tuple[str | int, ...]]:
 def _problem(file: str, line: int, path: str, message: str, value: str | None = None) -> Problem:
     shown = None if value is None else shorten(value)
     return Problem("error", file, line, path, shown, message, "docs/simulator.md lists every field; {} is healthy.")
-
-
-__all__ = [
-    "BEHAVIOUR_FIELDS",
-    "Match",
-    "Rule",
-    "checked_rules",
-    "parse_rules",
-    "read_rules",
-    "rule_from",
-    "rules_as_data",
-    "rules_from",
-]

@@ -101,4 +101,6 @@ def _room_for(
         if not report.nothing_ran:
             reporter.replaced(report)
             check_ports(gateway.listeners)
+        # Not before: the gateway that ran would have picked them up.
+        gateway.write()
         yield gateway, lock

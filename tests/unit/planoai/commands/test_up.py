@@ -30,6 +30,9 @@ class FakeGateway:
     admin_socket: Path = Path("/x")
     rotated_logs: tuple[Path, ...] = ()
 
+    def write(self) -> None:
+        """Nothing: the fake processes read no files."""
+
 
 @pytest.fixture
 def text() -> io.StringIO:

@@ -39,12 +39,12 @@ def test_broken_config(case: dict[str, Any]) -> None:
         and case["message"] in problem.message
         and case["remedy"] in problem.remedy
     ]
-    assert len(matching) == 1, rendered
+    assert 1 == len(matching), rendered
     order = ("error", "warning", "notice")
-    assert [problem for problem in problems if order.index(problem.severity) < order.index(severity)] == [], rendered
+    assert [] == [problem for problem in problems if order.index(problem.severity) < order.index(severity)], rendered
     if severity == "error":
         # One mistake, one message: nothing follows from it.
-        assert len([problem for problem in problems if problem.severity == "error"]) == 1, rendered
+        assert 1 == len([problem for problem in problems if problem.severity == "error"]), rendered
     assert "sk-secret" not in rendered
     assert "123456789" not in rendered
     assert "sk-value-of-set-key" not in rendered

@@ -18,37 +18,31 @@ def channel(model: str, **values: Any) -> dict[str, Any]:
 
 def test_one_model_under_several_prefixes_is_normal() -> None:
     """The same bare model in several channels is no mistake."""
-    assert findings_of(channel("a/m"), channel("b/m"), channel("c/m")) == []
+    assert [] == findings_of(channel("a/m"), channel("b/m"), channel("c/m"))
 
 
 def test_wildcards_declare_their_models() -> None:
     """Routes, aliases and fallbacks may use any model of a wildcard's prefix."""
-    assert (
-        findings_of(
-            channel("a/*"),
-            channel("b/m", retry_policy={"fallback_models": ["a/x"]}),
-            model_aliases={"fast": {"target": "a/y"}},
-            routing_preferences=[{"name": "code", "description": "d", "models": ["a/z", "m"]}],
-        )
-        == []
+    assert [] == findings_of(
+        channel("a/*"),
+        channel("b/m", retry_policy={"fallback_models": ["a/x"]}),
+        model_aliases={"fast": {"target": "a/y"}},
+        routing_preferences=[{"name": "code", "description": "d", "models": ["a/z", "m"]}],
     )
 
 
 def test_names_declare_channels() -> None:
     """A channel may be named by its name as well as by its model."""
-    assert (
-        findings_of(
-            channel("a/m", name="main"),
-            channel("b/m", retry_policy={"fallback_models": ["main"]}),
-            model_aliases={"fast": {"target": "main"}},
-        )
-        == []
+    assert [] == findings_of(
+        channel("a/m", name="main"),
+        channel("b/m", retry_policy={"fallback_models": ["main"]}),
+        model_aliases={"fast": {"target": "main"}},
     )
 
 
 def test_alias_of_a_bare_model_may_have_its_name() -> None:
     """An alias may say which of several channels a bare model means."""
-    assert findings_of(channel("a/m"), channel("b/m"), model_aliases={"m": {"target": "b/m"}}) == []
+    assert [] == findings_of(channel("a/m"), channel("b/m"), model_aliases={"m": {"target": "b/m"}})
 
 
 @pytest.mark.parametrize(
@@ -66,7 +60,7 @@ def test_alias_of_a_bare_model_may_have_its_name() -> None:
 )
 def test_good_base_urls(base_url: str) -> None:
     """Names, addresses, ports and paths of all kinds are good."""
-    assert findings_of({"model": "custom/m", "base_url": base_url}) == []
+    assert [] == findings_of({"model": "custom/m", "base_url": base_url})
 
 
 @pytest.mark.parametrize(
@@ -140,7 +134,7 @@ def test_proxy(proxy: str, good: bool) -> None:
 )
 def test_no_word_about_the_key(provider: dict[str, Any]) -> None:
     """A key is asked for only where requests without one are refused for certain."""
-    assert findings_of(provider) == []
+    assert [] == findings_of(provider)
 
 
 @pytest.mark.parametrize(
@@ -154,7 +148,7 @@ def test_no_word_about_the_key(provider: dict[str, Any]) -> None:
 def test_missing_key(provider: dict[str, Any]) -> None:
     """A built-in provider that wants a key is not going to answer without one."""
     ((severity, message),) = findings_of(provider)
-    assert severity == "warning"
+    assert "warning" == severity
     assert "there is no key" in message
 
 
@@ -208,8 +202,8 @@ def test_reach(policy: dict[str, Any], others: list[str], warnings: int) -> None
 def test_reach_is_not_judged_without_all_providers() -> None:
     """While providers are missing because of mistakes, nothing is said about how far attempts go."""
     config = PlanoConfig.model_validate({"model_providers": [channel("a/m", retry_policy={})]})
-    assert check(config, lost_providers=True) == []
-    assert len(check(config)) == 1
+    assert [] == check(config, lost_providers=True)
+    assert 1 == len(check(config))
 
 
 def test_broken_providers_are_declared() -> None:
@@ -220,7 +214,7 @@ def test_broken_providers_are_declared() -> None:
             "model_aliases": {"fast": {"target": "m2"}},
         }
     )
-    assert check(config, frozenset({"b/m", "c/m2"}), lost_providers=True) == []
+    assert [] == check(config, frozenset({"b/m", "c/m2"}), lost_providers=True)
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ NO_VALUE
 def test_values() -> None:
     """Quotes, comments, export and spaces are understood; a dollar is a dollar."""
     parsed = parse_dotenv(TEXT, ".env")
-    assert parsed.values == {
+    assert {
         "CLAUDE_API_KEY": "sk-secret-1",
         "CODEX_API_KEY": "sk-secret-2",
         "SINGLE": "a b # c",
@@ -29,36 +29,36 @@ def test_values() -> None:
         "HASH": "abc#def",
         "EMPTY": "",
         "NO_VALUE": "",
-    }
-    assert parsed.problems == ()
+    } == parsed.values
+    assert () == parsed.problems
     assert "sk-secret" not in repr(parsed)
 
 
 def test_windows_file() -> None:
     """A byte order mark and CRLF are no part of names and values."""
-    assert parse_dotenv("\ufeffA=1\r\nB=2\r\n", ".env").values == {"A": "1", "B": "2"}
+    assert {"A": "1", "B": "2"} == parse_dotenv("\ufeffA=1\r\nB=2\r\n", ".env").values
 
 
 def test_several_lines() -> None:
     """A quoted value may go over several lines."""
-    assert parse_dotenv('A="x\ny"\n', ".env").values == {"A": "x\ny"}
+    assert {"A": "x\ny"} == parse_dotenv('A="x\ny"\n', ".env").values
 
 
 def test_unreadable_line() -> None:
     """A line that is not understood is told with its number, without what it says; the others are read."""
     parsed = parse_dotenv("A=1\n\n\nsk-secret-1 sk-secret-2=\nB=2\n", ".env")
-    assert parsed.values == {"A": "1", "B": "2"}
+    assert {"A": "1", "B": "2"} == parsed.values
     (problem,) = parsed.problems
-    assert (problem.severity, problem.line) == ("warning", 4)
+    assert ("warning", 4) == (problem.severity, problem.line)
     assert "sk-secret" not in problem.render()
 
 
 def test_name_twice() -> None:
     """The last of two values counts, and both lines are named."""
     parsed = parse_dotenv("A=sk-secret-1\n\nA=sk-secret-2\n", ".env")
-    assert parsed.values == {"A": "sk-secret-2"}
+    assert {"A": "sk-secret-2"} == parsed.values
     (problem,) = parsed.problems
-    assert (problem.message, problem.line) == ("A is written twice, first on line 1; this one counts", 3)
+    assert ("A is written twice, first on line 1; this one counts", 3) == (problem.message, problem.line)
 
 
 @pytest.mark.parametrize(
@@ -70,5 +70,5 @@ def test_exposed(mode: int, warned: bool) -> None:
     problem = exposed_problem("/x/.env", mode)
     assert warned == (problem is not None)
     if problem is not None:
-        assert (problem.severity, problem.remedy) == ("warning", "Run: chmod 600 /x/.env")
+        assert ("warning", "Run: chmod 600 /x/.env") == (problem.severity, problem.remedy)
         assert f"{mode & 0o777:04o}" in problem.message

@@ -45,7 +45,7 @@ def test_address(base_url: str, scheme: str, host: str, port: int, authority: st
 def test_http_host() -> None:
     """`http_host` is the Host header; the connection goes to base_url."""
     found = endpoint("custom/m", base_url="https://10.0.0.1", http_host="api.example.com")
-    assert (found.host, found.authority) == ("10.0.0.1", "api.example.com")
+    assert ("10.0.0.1", "api.example.com") == (found.host, found.authority)
 
 
 @pytest.mark.parametrize(

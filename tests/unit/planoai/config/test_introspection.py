@@ -69,12 +69,12 @@ def test_set_without_effect() -> None:
 
 def test_keys_and_objects() -> None:
     """Every place of a key is known; what is inside an object follows it."""
-    assert sorted(keys_anywhere()["fallback_models"], key=len) == ["retry_policy", "model_providers[].retry_policy"]
+    assert ["retry_policy", "model_providers[].retry_policy"] == sorted(keys_anywhere()["fallback_models"], key=len)
     places = [where for where, _ in objects()]
-    assert places[0] == ""
+    assert "" == places[0]
     assert places.index("model_providers[]") < places.index("model_providers[].timeouts") < places.index("routing")
 
 
 def test_schema_path() -> None:
     """Indexes become brackets."""
-    assert schema_path(("model_providers", 3, "timeouts")) == "model_providers[].timeouts"
+    assert "model_providers[].timeouts" == schema_path(("model_providers", 3, "timeouts"))

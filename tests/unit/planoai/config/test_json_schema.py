@@ -24,7 +24,7 @@ def nodes(node: Any) -> Iterator[dict[str, Any]]:
 
 def test_head() -> None:
     """The schema says which dialect it is and where it comes from."""
-    assert SCHEMA["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    assert "https://json-schema.org/draft/2020-12/schema" == SCHEMA["$schema"]
     assert SCHEMA["$id"].startswith("https://")
     assert SCHEMA["title"]
 
@@ -45,8 +45,8 @@ def test_every_object_is_strict_and_complete() -> None:
 
 def test_nothing_is_null() -> None:
     """A key is left out instead of being null."""
-    assert [node for node in nodes(SCHEMA) if node.get("type") == "null"] == []
-    assert [node for node in nodes(SCHEMA) if "default" in node and node["default"] is None] == []
+    assert [] == [node for node in nodes(SCHEMA) if node.get("type") == "null"]
+    assert [] == [node for node in nodes(SCHEMA) if "default" in node and node["default"] is None]
 
 
 @pytest.mark.parametrize(
@@ -62,17 +62,17 @@ def test_old_spellings(owner: str | None, key: str) -> None:
 def test_spellings_of_values() -> None:
     """Durations, sizes and codes may be numbers or texts."""
     properties = SCHEMA["$defs"]["Timeouts"]["properties"]
-    assert [choice["type"] for choice in properties["connect"]["anyOf"]] == ["number", "string"]
+    assert ["number", "string"] == [choice["type"] for choice in properties["connect"]["anyOf"]]
     size = SCHEMA["$defs"]["Overrides"]["properties"]["max_request_bytes"]
-    assert [choice["type"] for choice in size["anyOf"]] == ["integer", "string"]
+    assert ["integer", "string"] == [choice["type"] for choice in size["anyOf"]]
     codes = SCHEMA["$defs"]["StatusCodeRule"]["properties"]["codes"]
-    assert (codes["type"], [choice["type"] for choice in codes["items"]["anyOf"]]) == ("array", ["integer", "string"])
+    assert ("array", ["integer", "string"]) == (codes["type"], [choice["type"] for choice in codes["items"]["anyOf"]])
     assert "all_retries" in SCHEMA["$defs"]["Backoff"]["properties"]["apply_to"]["enum"]
 
 
 def test_a_key_named_default_stays() -> None:
     """`default` is a key of a provider and a word of JSON Schema; only the word may be left out."""
-    assert SCHEMA["$defs"]["ModelProvider"]["properties"]["default"]["type"] == "boolean"
+    assert "boolean" == SCHEMA["$defs"]["ModelProvider"]["properties"]["default"]["type"]
 
 
 def test_stable() -> None:

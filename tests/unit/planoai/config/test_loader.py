@@ -41,16 +41,13 @@ def write_dotenv(directory: Path, text: str, mode: int = 0o600) -> None:
 def test_recommended_config(directory: Path) -> None:
     """The recommended configuration loads as it is: seven channels, four keys, seven routes, no remark."""
     loaded = load_config(directory / "config.yaml", KEYS)
-    assert loaded.notices == ()
+    assert () == loaded.notices
     assert directory / "config.yaml" == loaded.path
     config = loaded.config
-    assert [(listener.name, listener.address, listener.port) for listener in config.listeners] == [
-        ("smart_routing", "0.0.0.0", 12000)
+    assert [("smart_routing", "0.0.0.0", 12000)] == [
+        (listener.name, listener.address, listener.port) for listener in config.listeners
     ]
     assert [
-        (provider.name, provider.access_key.get_secret_value() if provider.access_key else None, provider.default)
-        for provider in config.model_providers
-    ] == [
         ("custom/claude-opus-4-6", "sk-secret-claude", True),
         ("custom/claude-sonnet-4-6", "sk-secret-claude", False),
         ("custom-aws/claude-opus-4-6", "sk-secret-aws", False),
@@ -58,14 +55,17 @@ def test_recommended_config(directory: Path) -> None:
         ("custom/gpt-5.4", "sk-secret-codex", False),
         ("custom/gemini-3-flash-preview", "sk-secret-codex", False),
         ("custom/gemini-3.1-pro-preview", "sk-secret-codex", False),
+    ] == [
+        (provider.name, provider.access_key.get_secret_value() if provider.access_key else None, provider.default)
+        for provider in config.model_providers
     ]
     policy = config.model_providers[0].retry_policy
     assert policy is not None
-    assert policy.fallback_models == ("custom-aws/claude-opus-4-6", "custom-offcial/claude-opus-4-6")
-    assert [policy.on_status_codes[0].matches(status) for status in (401, 429, 503, 500)] == [True, True, True, False]
-    assert len(config.routing_preferences) == 7
+    assert ("custom-aws/claude-opus-4-6", "custom-offcial/claude-opus-4-6") == policy.fallback_models
+    assert [True, True, True, False] == [policy.on_status_codes[0].matches(status) for status in (401, 429, 503, 500)]
+    assert 7 == len(config.routing_preferences)
     assert not any("\n" in route.description or "  " in route.description for route in config.routing_preferences)
-    assert loaded.key_names["custom-aws/claude-opus-4-6"] == "$CLAUDE_AWS_API_KEY"
+    assert "$CLAUDE_AWS_API_KEY" == loaded.key_names["custom-aws/claude-opus-4-6"]
     assert "sk-secret" not in repr(loaded)
 
 
@@ -74,12 +74,12 @@ def test_recommended_config_without_keys(directory: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         load_config(directory / "config.yaml", {})
     problems = caught.value.problems
-    assert [(problem.line, problem.message) for problem in problems] == [
+    assert [
         (10, "the variable CLAUDE_API_KEY is not set, used on lines 10, 24"),
         (29, "the variable CLAUDE_AWS_API_KEY is not set"),
         (34, "the variable CLAUDE_OFFCIAL_API_KEY is not set"),
         (39, "the variable CODEX_API_KEY is not set, used on lines 39, 44, 49"),
-    ]
+    ] == [(problem.line, problem.message) for problem in problems]
     assert all(str(directory / ".env") in problem.remedy for problem in problems)
 
 
@@ -87,9 +87,9 @@ def test_keys_from_dotenv(directory: Path) -> None:
     """`.env` beside the configuration gives the keys."""
     write_dotenv(directory, "\n".join(f"export {name}='{key}'" for name, key in KEYS.items()))
     loaded = load_config(directory / "config.yaml", {})
-    assert loaded.notices == ()
+    assert () == loaded.notices
     assert loaded.config.model_providers[4].access_key is not None
-    assert loaded.config.model_providers[4].access_key.get_secret_value() == "sk-secret-codex"
+    assert "sk-secret-codex" == loaded.config.model_providers[4].access_key.get_secret_value()
 
 
 def test_environment_wins_over_dotenv(directory: Path) -> None:
@@ -97,7 +97,7 @@ def test_environment_wins_over_dotenv(directory: Path) -> None:
     write_dotenv(directory, "\n".join(f"{name}={key}" for name, key in KEYS.items()))
     loaded = load_config(directory / "config.yaml", {"CODEX_API_KEY": "sk-other", "CLAUDE_API_KEY": ""})
     keys = [provider.access_key.get_secret_value() for provider in loaded.config.model_providers if provider.access_key]
-    assert (keys[4], keys[0]) == ("sk-other", "sk-secret-claude")
+    assert ("sk-other", "sk-secret-claude") == (keys[4], keys[0])
 
 
 def test_empty_in_dotenv(directory: Path) -> None:
@@ -118,7 +118,7 @@ def test_exposed_dotenv(directory: Path) -> None:
 def test_malformed_dotenv(directory: Path) -> None:
     """Remarks about `.env` come with those about the configuration, also when it cannot be used."""
     write_dotenv(directory, "=sk-secret\n")
-    assert [Path(problem.file).name for problem in load_config(directory / "config.yaml", KEYS).notices] == [".env"]
+    assert [".env"] == [Path(problem.file).name for problem in load_config(directory / "config.yaml", KEYS).notices]
     with pytest.raises(ConfigError) as caught:
         load_config(directory / "config.yaml", {})
     assert [Path(problem.file).name for problem in caught.value.problems] == [".env"] + ["config.yaml"] * 4
@@ -152,7 +152,7 @@ def test_missing_file(directory: Path, name: str, remedy: str) -> None:
     with pytest.raises(ConfigError) as caught:
         load_config(directory / name, KEYS)
     (problem,) = caught.value.problems
-    assert (problem.message, problem.line) == ("there is no such file", None)
+    assert ("there is no such file", None) == (problem.message, problem.line)
     assert problem.remedy.startswith(remedy.format(directory))
 
 
@@ -193,7 +193,7 @@ def test_byte_order_mark(directory: Path) -> None:
     path = directory / "config.yaml"
     path.write_text("\ufeff" + recommended_config_text(), encoding="utf-8")
     (problem,) = load_config(path, KEYS).notices
-    assert (problem.severity, problem.line) == ("notice", 1)
+    assert ("notice", 1) == (problem.severity, problem.line)
 
 
 MANY_MISTAKES = """\
@@ -229,23 +229,23 @@ routing_preferences:
 def test_all_mistakes_in_one_run() -> None:
     """Mistakes of form, mistakes between values and missing variables are told together, in the order of the file."""
     errors = [problem for problem in problems_of(MANY_MISTAKES) if problem.severity == "error"]
-    assert [problem.line for problem in errors] == [1, 4, 7, 8, 10, 11, 19, 20, 22, 26, 14]
-    assert errors[-1].message == "the variable KEY_B is not set, used on lines 14, 18"
+    assert [1, 4, 7, 8, 10, 11, 19, 20, 22, 26, 14] == [problem.line for problem in errors]
+    assert "the variable KEY_B is not set, used on lines 14, 18" == errors[-1].message
 
 
 def test_places_in_older_forms() -> None:
     """After migration, messages still point at what stands in the file."""
     text = "llm_providers:\n  - model: openai/gpt\n    access_key: $NONE\n    retry:\n      fallback_models: [x/y]\n"
-    assert sorted((problem.line, problem.path) for problem in problems_of(text) if problem.severity == "error") == [
+    assert [
         (3, "llm_providers[openai/gpt].access_key"),
         (5, "llm_providers[openai/gpt].retry.fallback_models[0]"),
-    ]
+    ] == sorted((problem.line, problem.path) for problem in problems_of(text) if problem.severity == "error")
 
 
 def test_places_after_a_broken_provider() -> None:
     """A provider that is taken out does not shift the lines of the others."""
     text = "model_providers:\n  - model: bad\n  - model: openai/gpt\n    access_key: k\n    proxy: p\n"
-    assert [problem.line for problem in problems_of(text)] == [2, 5]
+    assert [2, 5] == [problem.line for problem in problems_of(text)]
 
 
 def test_value_is_not_judged_while_a_variable_is_missing() -> None:
@@ -259,7 +259,7 @@ def test_expanded_values_are_judged_but_not_shown() -> None:
     (problem,) = problems_of(
         "model_providers:\n  - model: custom/m\n    base_url: $HOST_URL\n", {"HOST_URL": "h/secret-path"}
     )
-    assert (problem.message, problem.value) == ("`base_url` is not a complete URL", "$HOST_URL")
+    assert ("`base_url` is not a complete URL", "$HOST_URL") == (problem.message, problem.value)
 
 
 def test_name_of_the_key_is_shown_where_it_is_a_variable() -> None:
@@ -267,7 +267,7 @@ def test_name_of_the_key_is_shown_where_it_is_a_variable() -> None:
     (problem,) = problems_of(
         "model_providers:\n  - model: openai/m\n    access_key: $KEY\n", {}, {"KEY": "sk-secret with space"}
     )
-    assert problem.value == "$KEY"
+    assert "$KEY" == problem.value
 
 
 def test_similar_variable() -> None:
@@ -294,8 +294,8 @@ def test_key_names(lines: str, expected: str) -> None:
 def test_default_listener() -> None:
     """Without listeners there is one on loopback."""
     loaded = parse_config("model_providers: [{model: openai/m, access_key: k}]", "config.yaml", {}, {})
-    assert [(listener.name, listener.address, listener.port) for listener in loaded.config.listeners] == [
-        ("egress_traffic", "127.0.0.1", 12000)
+    assert [("egress_traffic", "127.0.0.1", 12000)] == [
+        (listener.name, listener.address, listener.port) for listener in loaded.config.listeners
     ]
 
 
@@ -306,7 +306,35 @@ def test_inline_routes_are_lifted() -> None:
         "      - {name: code, description: writing code}\n"
     )
     routes = parse_config(text, "config.yaml", {}, {}).config.routing_preferences
-    assert [(route.name, route.models) for route in routes] == [("code", ("openai/m",))]
+    assert [("code", ("openai/m",))] == [(route.name, route.models) for route in routes]
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("port: high", "high"),
+        ('port: "12000"', '"12000"'),
+        ("port: ''", '""'),
+        ("timeout: [1, 2]", "a list of 2"),
+        ("timeout: {a: 1}", "an object"),
+        ("name: {a: 1}", None),
+        (f"address: {'x' * 100}", "x" * 79 + "…"),
+    ],
+)
+def test_values_are_shown_as_written(written: str, shown: str | None) -> None:
+    """A scalar is shown as it stands in the file, quotes included; of lists and objects only the kind."""
+    text = f"model_providers: [{{model: openai/m, access_key: k}}]\nlisteners:\n  - {written}\n"
+    (problem,) = problems_of(text)
+    assert problem.value == shown
+
+
+@pytest.mark.parametrize(
+    "address", ["https://user:pw@h", "https://h?key=x", "https://h/v1#x", "user:pw@h", "ftp://a?b@c"]
+)
+def test_addresses_that_may_hold_a_secret(address: str) -> None:
+    """A URL with a user, a query or a fragment is not shown."""
+    for problem in problems_of(f"model_providers:\n  - model: custom/m\n    base_url: {address}\n"):
+        assert problem.value in ("***", None)
 
 
 SECRETS = st.text(

@@ -13,14 +13,14 @@ def test_current_form_is_untouched() -> None:
     data = {"version": "v0.4.0", "listeners": [{"type": "model"}], "model_providers": [{"model": "a/b"}]}
     migration = migrate(data)
     assert data == migration.data
-    assert migration.findings == []
+    assert [] == migration.findings
 
 
 @pytest.mark.parametrize("version", ACCEPTED_VERSIONS)
 def test_accepted_versions(version: str) -> None:
     """Every version that was ever written is read as the current one; the older ones with a notice."""
     migration = migrate({"version": version})
-    assert migration.data == {"version": "v0.4.0"}
+    assert {"version": "v0.4.0"} == migration.data
     assert ([] if version == "v0.4.0" else ["notice"]) == [finding.severity for finding in migration.findings]
 
 
@@ -28,8 +28,8 @@ def test_accepted_versions(version: str) -> None:
 def test_other_versions(version: object) -> None:
     """Anything else is a mistake, and the rest of the file is still looked at."""
     migration = migrate({"version": version})
-    assert migration.data == {"version": "v0.4.0"}
-    assert [(finding.severity, finding.path) for finding in migration.findings] == [("error", ("version",))]
+    assert {"version": "v0.4.0"} == migration.data
+    assert [("error", ("version",))] == [(finding.severity, finding.path) for finding in migration.findings]
 
 
 def test_old_names() -> None:
@@ -41,19 +41,19 @@ def test_old_names() -> None:
     before = copy.deepcopy(data)
     migration = migrate(data)
     assert before == data
-    assert migration.data == {
+    assert {
         "model_providers": [
             {"model": "a/b", "provider_interface": "openai", "retry_policy": {"default_max_attempts": 2}}
         ],
         "retry_policy": {},
-    }
+    } == migration.data
     old = ("llm_providers", 0)
     new = ("model_providers", 0)
     assert (*old, "retry", "default_max_attempts") == migration.to_file((*new, "retry_policy", "default_max_attempts"))
     assert (*old, "provider") == migration.to_file((*new, "provider_interface"))
     assert (*old, "model") == migration.to_file((*new, "model"))
-    assert migration.to_file(("retry_policy",)) == ("retry",)
-    assert migration.to_file(("overrides", "x")) == ("overrides", "x")
+    assert ("retry",) == migration.to_file(("retry_policy",))
+    assert ("overrides", "x") == migration.to_file(("overrides", "x"))
     assert [("llm_providers",), (*old, "provider")] == [finding.path for finding in migration.findings]
 
 
@@ -62,9 +62,9 @@ def test_old_listeners() -> None:
     migration = migrate(
         {"listeners": {"ingress_traffic": {"port": 1}, "egress_traffic": {"port": 2, "message_format": "openai"}}}
     )
-    assert migration.data["listeners"] == [{"type": "model", "name": "egress_traffic", "port": 2}]
-    assert migration.to_file(("listeners", 0, "port")) == ("listeners", "egress_traffic", "port")
-    assert [finding.severity for finding in migration.findings] == ["notice", "notice"]
+    assert [{"type": "model", "name": "egress_traffic", "port": 2}] == migration.data["listeners"]
+    assert ("listeners", "egress_traffic", "port") == migration.to_file(("listeners", 0, "port"))
+    assert ["notice", "notice"] == [finding.severity for finding in migration.findings]
 
 
 @pytest.mark.parametrize(
@@ -107,12 +107,12 @@ def test_inline_routes_are_lifted() -> None:
             },
         )
     )
-    assert [(route.name, route.description, route.models) for route in config.routing_preferences] == [
+    assert [
         ("code", "writing", ("a/1", "a/3")),
         ("chat", "talking", ("a/3",)),
-    ]
-    assert [provider.routing_preferences for provider in config.model_providers] == [(), (), ()]
-    assert [finding.severity for finding in findings] == ["notice", "notice", "warning"]
+    ] == [(route.name, route.description, route.models) for route in config.routing_preferences]
+    assert [(), (), ()] == [provider.routing_preferences for provider in config.model_providers]
+    assert ["notice", "notice", "warning"] == [finding.severity for finding in findings]
 
 
 def test_top_level_routes_win() -> None:
@@ -124,7 +124,7 @@ def test_top_level_routes_win() -> None:
             routing_preferences=[route],
         )
     )
-    assert [(entry.description, entry.models) for entry in config.routing_preferences] == [("top", ("a/1",))]
+    assert [("top", ("a/1",))] == [(entry.description, entry.models) for entry in config.routing_preferences]
 
 
 def test_nothing_to_lift() -> None:

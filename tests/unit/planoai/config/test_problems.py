@@ -13,12 +13,12 @@ def problem(line: int | None = 3, severity: str = "error", **texts: str | None) 
 
 def test_rendering() -> None:
     """File, line, severity, message, place and value stand on the first line, the remedy below."""
-    assert problem().render() == "config.yaml:3: error: is wrong (a.b) — got: x\n    Write y."
+    assert "config.yaml:3: error: is wrong (a.b) — got: x\n    Write y." == problem().render()
 
 
 def test_rendering_of_a_whole_file() -> None:
     """What is not known is left out."""
-    assert problem(None, path="", value=None).render() == "config.yaml: error: is wrong\n    Write y."
+    assert "config.yaml: error: is wrong\n    Write y." == problem(None, path="", value=None).render()
 
 
 def test_config_error_tells_everything() -> None:
@@ -32,7 +32,7 @@ def test_config_error_tells_everything() -> None:
 def test_order_of_the_file() -> None:
     """Problems of the whole file come first, then line by line."""
     problems = [problem(7), problem(None), problem(2)]
-    assert [entry.line for entry in sorted_by_line(problems)] == [None, 2, 7]
+    assert [None, 2, 7] == [entry.line for entry in sorted_by_line(problems)]
 
 
 @pytest.mark.parametrize(("text", "expected"), [("a\n b", "a b"), ("x" * 90, "x" * 79 + "…"), ("", "")])

@@ -64,7 +64,7 @@ def test_path_prefixes(prefix: str, path: str) -> None:
 def test_anthropic() -> None:
     """Anthropic speaks its own protocol and wants its key in x-api-key."""
     row = BUILTIN_PROVIDERS["anthropic"]
-    assert (row.interface, row.auth) == ("anthropic", "x-api-key")
+    assert ("anthropic", "x-api-key") == (row.interface, row.auth)
 
 
 @pytest.mark.parametrize("row", BUILTIN_PROVIDERS.values(), ids=lambda row: row.prefix)
@@ -72,7 +72,7 @@ def test_rows_are_well_formed(row: BuiltinProvider) -> None:
     """A base URL is https and has no path; a path begins with a slash and ends without one."""
     if row.base_url is not None:
         parts = urlsplit(row.base_url)
-        assert (parts.scheme, parts.path) == ("https", "")
+        assert ("https", "") == (parts.scheme, parts.path)
         assert parts.hostname
     assert row.path_prefix == "" or (row.path_prefix.startswith("/") and not row.path_prefix.endswith("/"))
 

@@ -7,4 +7,4 @@ def test_text() -> None:
     """It is the documented file: current version, seven models."""
     text = recommended_config_text()
     assert text.startswith("version: v0.4.0\n")
-    assert text.count("\n    model: ") == 7
+    assert 7 == text.count("\n    model: ")

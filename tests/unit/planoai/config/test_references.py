@@ -37,7 +37,7 @@ def test_forms(text: str, expected: str) -> None:
     """The three forms are replaced once, wherever they stand; everything else stays."""
     expansion = expand(text, VARIABLES)
     assert expected == expansion.text
-    assert expansion.missing == ()
+    assert () == expansion.missing
     assert not expansion.malformed
 
 
@@ -63,9 +63,9 @@ def test_malformed(text: str) -> None:
 def test_missing_names() -> None:
     """Every missing variable is named, and left as it stands."""
     expansion = expand("$NONE/${NOR}/$KEY", VARIABLES)
-    assert expansion.missing == ("NONE", "NOR")
-    assert expansion.text == "$NONE/${NOR}/value"
-    assert expansion.names == ("NONE", "NOR", "KEY")
+    assert ("NONE", "NOR") == expansion.missing
+    assert "$NONE/${NOR}/value" == expansion.text
+    assert ("NONE", "NOR", "KEY") == expansion.names
 
 
 @given(st.text(st.characters(exclude_characters="$")))
@@ -90,12 +90,12 @@ def test_is_reference(text: str, expected: bool) -> None:
 
 def test_environment_wins() -> None:
     """The environment overrides `.env`; a variable set to nothing does not."""
-    assert combined({"A": "env", "B": "", "D": "env"}, {"A": "file", "B": "file", "C": "file"}) == {
+    assert {
         "A": "env",
         "B": "file",
         "C": "file",
         "D": "env",
-    }
+    } == combined({"A": "env", "B": "", "D": "env"}, {"A": "file", "B": "file", "C": "file"})
 
 
 def configuration(**provider: Any) -> dict[str, Any]:
@@ -123,7 +123,7 @@ def test_places() -> None:
     before = copy.deepcopy(data)
     resolution = resolve(data, VARIABLES, {})
     assert before == data
-    assert resolution.data["model_providers"][0] == {
+    assert {
         "model": "$KEY/b",
         "name": "$KEY",
         "access_key": "value",
@@ -131,11 +131,11 @@ def test_places() -> None:
         "http_host": "value",
         "proxy": "http://value:1",
         "headers": {"X": "Bearer value"},
-    }
-    assert resolution.data["overrides"] == {"upstream_tls_ca_path": "value/ca", "llm_routing_model": "$KEY"}
-    assert resolution.data["routing_preferences"][0]["description"] == "$KEY"
-    assert resolution.missing == {}
-    assert resolution.key_names == {0: "$KEY"}
+    } == resolution.data["model_providers"][0]
+    assert {"upstream_tls_ca_path": "value/ca", "llm_routing_model": "$KEY"} == resolution.data["overrides"]
+    assert "$KEY" == resolution.data["routing_preferences"][0]["description"]
+    assert {} == resolution.missing
+    assert {0: "$KEY"} == resolution.key_names
 
 
 def test_missing_are_collected() -> None:
@@ -168,15 +168,15 @@ def test_key_names(key: str, expected: str) -> None:
 def test_bare_name_of_a_variable() -> None:
     """The name of a variable without its dollar is a likely mistake; other capitals are a key like any other."""
     (finding,) = resolve(configuration(access_key="A_1"), VARIABLES, {}).findings
-    assert (finding.severity, finding.remedy) == ("warning", "Did you mean `access_key: $A_1`?")
-    assert resolve(configuration(access_key="B_1"), VARIABLES, {}).findings == []
+    assert ("warning", "Did you mean `access_key: $A_1`?") == (finding.severity, finding.remedy)
+    assert [] == resolve(configuration(access_key="B_1"), VARIABLES, {}).findings
 
 
 @pytest.mark.parametrize("key", ["os.environ/KEY", "env:KEY", "env.KEY", "%KEY%", "{{ KEY }}"])
 def test_forms_of_other_programs(key: str) -> None:
     """References as other programs write them are noticed."""
     (finding,) = resolve(configuration(access_key=key), {}, {}).findings
-    assert finding.remedy == "Did you mean `access_key: $KEY`?"
+    assert "Did you mean `access_key: $KEY`?" == finding.remedy
 
 
 def test_secrets() -> None:

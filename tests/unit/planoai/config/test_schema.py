@@ -101,20 +101,20 @@ def test_no_codes(written: object) -> None:
 def test_a_rule_matches_its_codes() -> None:
     """Both ends of a range belong to it."""
     rule = StatusCodeRule(codes=(CodeRange(429, 429), CodeRange(500, 504)))
-    assert [status for status in (428, 429, 430, 499, 500, 504, 505) if rule.matches(status)] == [429, 500, 504]
+    assert [429, 500, 504] == [status for status in (428, 429, 430, 499, 500, 504, 505) if rule.matches(status)]
 
 
 def test_provider_names() -> None:
     """The prefix ends at the first slash; a channel without a name is called by its model."""
     provider = ModelProvider(model="openrouter/anthropic/claude")
-    assert (
+    assert ("openrouter", "anthropic/claude", "openrouter/anthropic/claude", False) == (
         provider.prefix,
         provider.model_id,
         provider.name,
         provider.is_wildcard,
-    ) == ("openrouter", "anthropic/claude", "openrouter/anthropic/claude", False)
+    )
     assert ModelProvider(model="openai/*").is_wildcard
-    assert ModelProvider(model="openai/gpt", name="main").name == "main"
+    assert "main" == ModelProvider(model="openai/gpt", name="main").name
 
 
 @pytest.mark.parametrize(
@@ -144,33 +144,33 @@ def test_addresses(written: str, expected: str) -> None:
 def test_defaults() -> None:
     """What holds when config.yaml says nothing."""
     config = PlanoConfig()
-    assert [(listener.name, listener.address, listener.port, listener.timeout) for listener in config.listeners] == [
-        ("egress_traffic", "127.0.0.1", 12000, 3600.0)
+    assert [("egress_traffic", "127.0.0.1", 12000, 3600.0)] == [
+        (listener.name, listener.address, listener.port, listener.timeout) for listener in config.listeners
     ]
     policy = RetryPolicy()
-    assert (
+    assert ("different_provider", 3, "all_providers", None) == (
         policy.default_strategy,
         policy.default_max_attempts,
         policy.fallback_scope,
         policy.max_retry_duration_ms,
-    ) == ("different_provider", 3, "all_providers", None)
-    assert (
+    )
+    assert ("same_model", 100, 5000, True) == (
         policy.backoff.apply_to,
         policy.backoff.base_ms,
         policy.backoff.max_ms,
         policy.backoff.jitter,
-    ) == ("same_model", 100, 5000, True)
-    assert (
+    )
+    assert ("all", None, "auto", 2500) == (
         config.routing.apply_to,
         config.routing.min_confidence,
         config.routing.backend,
         config.routing.timeout_ms,
-    ) == ("all", None, "auto", 2500)
-    assert (
+    )
+    assert (5.0, None, 67108864) == (
         config.overrides.upstream_connect_timeout,
         config.overrides.upstream_tls_ca_path,
         config.overrides.max_request_bytes,
-    ) == (5.0, None, 67108864)
+    )
     assert Timeouts() == ModelProvider(model="a/b").timeouts
     assert Overrides() == config.overrides
 
@@ -187,7 +187,7 @@ def test_all_retries_is_global(written: str, expected: str) -> None:
 @pytest.mark.parametrize("written", ["direct", "none", " None "])
 def test_no_proxy(written: str) -> None:
     """`none` and `direct` mean the same."""
-    assert ModelProvider(model="a/b", proxy=written).proxy == "direct"
+    assert "direct" == ModelProvider(model="a/b", proxy=written).proxy
 
 
 def test_prose_is_trimmed() -> None:
@@ -195,7 +195,7 @@ def test_prose_is_trimmed() -> None:
     config = PlanoConfig.model_validate(
         {"routing_preferences": [{"name": "code", "description": "writing code\n", "models": ["a/b"]}]}
     )
-    assert config.routing_preferences[0].description == "writing code"
+    assert "writing code" == config.routing_preferences[0].description
 
 
 def test_policies() -> None:
@@ -240,5 +240,5 @@ def test_every_key_is_described() -> None:
         for name, field in model.model_fields.items()
         if not (field.description or "").endswith(".")
     ]
-    assert missing == []
-    assert [model.__name__ for _, model in objects() if not model.__doc__] == []
+    assert [] == missing
+    assert [] == [model.__name__ for _, model in objects() if not model.__doc__]

@@ -57,15 +57,17 @@ def test_line_of_what_is_not_there(path: tuple[str | int, ...], line: int) -> No
 def test_data() -> None:
     """Values have the types of YAML; keys, dates and half numbers are text."""
     text = "on: yes\n404: x\nwhen: 2024-01-01\nbad: 2024-99-99\nn: 1\nf: 1.5\nnothing:\n"
-    assert (read_document(text, "f").data) == {
-        "on": True,
-        "404": "x",
-        "when": "2024-01-01",
-        "bad": "2024-99-99",
-        "n": 1,
-        "f": 1.5,
-        "nothing": None,
-    }
+    assert (
+        {
+            "on": True,
+            "404": "x",
+            "when": "2024-01-01",
+            "bad": "2024-99-99",
+            "n": 1,
+            "f": 1.5,
+            "nothing": None,
+        }
+    ) == read_document(text, "f").data
 
 
 def test_quotes_are_noted() -> None:
@@ -78,10 +80,10 @@ def test_merge_keys() -> None:
     """`<<` brings in keys with their own lines; keys of the object itself win, the first of several sources wins."""
     text = "a: &a {x: 1, y: 2}\nb: &b\n  y: 3\n  z: 4\nc:\n  <<: [*a, *b]\n  x: 9\nd: {<<: *b}\n"
     document = read_document(text, "f")
-    assert document.data["c"] == {"x": 9, "y": 2, "z": 4}
-    assert document.data["d"] == {"y": 3, "z": 4}
-    assert tuple(document.line_of(("c", key)) for key in "xyz") == (7, 1, 4)
-    assert document.problems == []
+    assert {"x": 9, "y": 2, "z": 4} == document.data["c"]
+    assert {"y": 3, "z": 4} == document.data["d"]
+    assert (7, 1, 4) == tuple(document.line_of(("c", key)) for key in "xyz")
+    assert [] == document.problems
 
 
 @pytest.mark.parametrize(
@@ -90,6 +92,7 @@ def test_merge_keys() -> None:
         "a: &a\n  <<: *a\n",
         "a: {<<: 5}\n",
         "a: !!set {x}\n",
+        "a: !!omap [x: 1]\n",
         "a: !!python/object:os.system x\n",
         "a: [\n",
         "? [a]\n: b\n",
@@ -112,7 +115,7 @@ def test_refused(text: str) -> None:
     with pytest.raises(ConfigError) as caught:
         read_document(text, "f")
     (problem,) = caught.value.problems
-    assert problem.severity == "error"
+    assert "error" == problem.severity
     assert problem.remedy
 
 
@@ -127,16 +130,16 @@ def test_multiplying_references_are_refused() -> None:
 def test_repeated_keys_are_all_told() -> None:
     """Every key that is written twice is reported with both lines; the first value counts."""
     document = read_document("a: 1\na: 2\nb:\n  c: 1\n  c: 2\n", "f")
-    assert [(problem.line, problem.message.rpartition(", ")[2]) for problem in document.problems] == [
+    assert [
         (2, "first on line 1"),
         (5, "first on line 4"),
-    ]
-    assert document.data == {"a": 1, "b": {"c": 1}}
+    ] == [(problem.line, problem.message.rpartition(", ")[2]) for problem in document.problems]
+    assert {"a": 1, "b": {"c": 1}} == document.data
 
 
 def test_byte_order_mark() -> None:
     """A byte order mark is no part of the first key."""
-    assert read_document("\ufeffa: 1\n", "f").data == {"a": 1}
+    assert {"a": 1} == read_document("\ufeffa: 1\n", "f").data
 
 
 @given(st.text(max_size=60))

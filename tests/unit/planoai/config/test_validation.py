@@ -11,8 +11,8 @@ from planoai.config.validation import validate
 def test_valid() -> None:
     """What is right gives a configuration and no finding."""
     validation = validate({"model_providers": [{"model": "a/b"}]})
-    assert validation.findings == []
-    assert [provider.model for provider in validation.config.model_providers] == ["a/b"]
+    assert [] == validation.findings
+    assert ["a/b"] == [provider.model for provider in validation.config.model_providers]
     assert not validation.lost_providers
 
 
@@ -31,12 +31,12 @@ def test_mistakes_in_several_places() -> None:
         }
     )
     providers = validation.config.model_providers
-    assert [provider.model for provider in providers] == ["a/1", "a/2"]
+    assert ["a/1", "a/2"] == [provider.model for provider in providers]
     policy = providers[1].retry_policy
     assert policy is not None
-    assert [rule.codes for rule in policy.on_status_codes] == [((429, 429),)]
+    assert [((429, 429),)] == [rule.codes for rule in policy.on_status_codes]
     place = validation.to_data(("model_providers", 1, "retry_policy", "on_status_codes", 0, "codes", 0))
-    assert place == ("model_providers", 3, "retry_policy", "on_status_codes", 1, "codes", 0)
+    assert ("model_providers", 3, "retry_policy", "on_status_codes", 1, "codes", 0) == place
     status_codes = ("model_providers", 3, "retry_policy", "on_status_codes")
     assert {
         ("model_providers", 0, "model"),
@@ -81,7 +81,7 @@ def test_data_is_not_changed() -> None:
     """The caller's data stay as they are."""
     data = {"model_providers": [{"model": "bad", "x": None}]}
     validate(data)
-    assert data == {"model_providers": [{"model": "bad", "x": None}]}
+    assert {"model_providers": [{"model": "bad", "x": None}]} == data
 
 
 KEYS = st.sampled_from(

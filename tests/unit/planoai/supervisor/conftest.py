@@ -85,6 +85,9 @@ class FakeGateway:
     ready_urls: tuple[str, ...] = ()
     rotated_logs: tuple[Path, ...] = ()
 
+    def write(self) -> None:
+        """Nothing: the fake processes read no files."""
+
 
 @dataclass(frozen=True)
 class Fakes:

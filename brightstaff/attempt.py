@@ -87,7 +87,7 @@ class Attempt:
             return self._reply(answer_locally(endpoint, self._gateway))
         self._call = endpoint
         announced = fields.get("content-length", "")
-        if announced.isdigit() and int(announced) > self._gateway.max_request_bytes * _DRAINED_TIMES:
+        if announced.isdecimal() and int(announced) > self._gateway.max_request_bytes * _DRAINED_TIMES:
             return self._reply(error_reply(self._gateway.too_large(), self._request_id))
         return self._dispatch(now_s, trailers=False) if end_of_stream else []
 
@@ -107,7 +107,11 @@ class Attempt:
 
     def on_request_trailers(self, now_s: float) -> list[Command]:
         """The client's request ended with trailers."""
-        return self._dispatch(now_s, trailers=True) if self.phase is Phase.READING else []
+        if self.phase is not Phase.READING:
+            return []
+        if self._received_bytes > self._gateway.max_request_bytes:
+            return self._reply(error_reply(self._gateway.too_large(), self._request_id))
+        return self._dispatch(now_s, trailers=True)
 
     def _dispatch(self, now_s: float, *, trailers: bool) -> list[Command]:
         """The request is complete: decide where this attempt goes."""

@@ -85,8 +85,7 @@ class Settings(msgspec.Struct, frozen=True):
     max_attempts: int = 32
     """No request is sent more often than this; Envoy's own `num_retries` lies above it."""
     local_header: str = "x-plano-local"
-    """Name of the header in which `egress` describes failures of its own; ends in something that providers cannot guess.
-    """
+    """Name of the header in which `egress` describes failures of its own; no provider can guess how it ends."""
     log_level: str = "info"
 
     def __repr__(self) -> str:

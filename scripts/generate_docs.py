@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
+
 from planoai.config import json_schema, reference_markdown
 from planoai.main import cli
 

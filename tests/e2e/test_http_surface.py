@@ -1,4 +1,4 @@
-"""What a client sees of the listener: paths, methods, errors, sizes, protocols. With curl and with HTTP/1.1 and HTTP/2 clients."""
+"""What a client sees of the listener: paths, methods, errors, sizes; with curl, HTTP/1.1 and HTTP/2 clients."""
 
 import json
 import re
@@ -73,7 +73,7 @@ BROKEN: list[tuple[str, str, dict[str, str], bytes | None, int, str, str]] = [
     ("POST", CHAT, JSON, b"{}", 404, "model_not_found", "names no model"),
     ("POST", CHAT, JSON, b'{"model": null}', 404, "model_not_found", "names no model"),
     ("POST", CHAT, JSON, b'{"model": ""}', 404, "model_not_found", "names no model"),
-    ("POST", CHAT, JSON, b'{"model": "gamma"}', 404, "model_not_found", "one/alpha, two/alpha, two/beta, wild/*, quick"),
+    ("POST", CHAT, JSON, b'{"model": "gamma"}', 404, "model_not_found", "two/beta, wild/*, quick"),
     ("POST", CHAT, JSON, b'{"model": "one/gamma"}', 404, "model_not_found", "`one/gamma` is not configured"),
     ("POST", CHAT, JSON, b'{"model": "One/Alpha"}', 404, "model_not_found", "`One/Alpha` is not configured"),
     ("POST", CHAT, JSON, b'{"model": "wild/"}', 404, "model_not_found", "`wild/` is not configured"),
@@ -81,7 +81,7 @@ BROKEN: list[tuple[str, str, dict[str, str], bytes | None, int, str, str]] = [
     ("POST", CHAT, JSON, '{"model": "模型"}'.encode(), 404, "model_not_found", "`模型` is not configured"),
     ("POST", CHAT, JSON, BIG, 413, "request_too_large", "limit of 12582912 bytes"),
     ("POST", "/v1/embeddings", JSON, b'{"input": "x"}', 404, "model_not_found", "names no model"),
-    ("POST", "/v1/audio/transcriptions", JSON | {"content-type": "multipart/form-data"}, b"x", 400, "invalid_form", "boundary"),
+    ("POST", "/v1/audio/translations", {"content-type": "multipart/form-data"}, b"x", 400, "invalid_form", "boundary"),
     (
         "POST", "/v1/audio/transcriptions", {"content-type": "multipart/form-data; boundary=b"}, b"x", 400,
         "invalid_form", "does not contain the boundary",
@@ -123,7 +123,7 @@ def test_broken_requests(
     fragment: str,
 ) -> None:
     """Every mistake of a caller is answered in OpenAI's form, with what is wrong, and reaches no provider."""
-    if status == 431 and client._transport._pool._http2:  # type: ignore[attr-defined]  # noqa: SLF001
+    if status == 431 and client._transport._pool._http2:  # type: ignore[attr-defined]
         pytest.skip("HTTP/2 has no status for it: the stream is reset")
     answer = client.request(method, path, headers=headers, content=body)
     assert answer.status_code == status
@@ -204,7 +204,9 @@ def test_health(client: httpx.Client) -> None:
 
 def test_body_reaches_the_provider_byte_for_byte(client: httpx.Client, provider: ThreadedSimulator) -> None:
     """Only the value of the top-level `model` changes, whatever else stands in the body."""
-    body = '{ "b" : "\\u00e9 é 模型 \\/", "model":"one\\/alpha" ,"messages":[{"model":"one/alpha"}],\n"n":1.0e2,"n":2 }'.encode()
+    body = (
+        '{ "b" : "\\u00e9 é 模型 \\/", "model":"one\\/alpha" ,"messages":[{"model":"one/alpha"}],\n"n":1.0e2,"n":2 }'
+    ).encode()
     client.post(CHAT, content=body, headers=JSON)
     assert provider.requests[0].body == body.replace(b'"one\\/alpha"', b'"alpha"')
 
@@ -231,13 +233,13 @@ def test_headers_that_stay_here(client: httpx.Client, provider: ThreadedSimulato
     assert answer.headers["x-plano-model"] == "one/alpha"
     assert answer.headers["x-plano-request-id"] != "forged"
     assert received["authorization"] == "Bearer sk-one"
-    assert "client-secret" not in str({k: v for k, v in received.items()})
+    assert "client-secret" not in str(received)
     assert not [name for name in received if name.startswith(("x-plano", "x-envoy", "x-forwarded", "x-arch"))]
     assert (received["openai-organization"], received["x-stainless-lang"]) == ("org-1", "python")
 
 
 def test_forged_headers_of_a_provider(client: httpx.Client, provider: ThreadedSimulator) -> None:
-    """A provider cannot pretend to be us: its x-plano-* headers never reach the client, nor do they make us try again."""
+    """A provider cannot pretend to be us: its x-plano-* headers have no effect and never reach the client."""
     provider.set_rules(
         [Rule(behaviours=[Behaviour(headers={"x-plano-retry": "1", "x-plano-local": "UF", "x-plano-model": "forged"})])]
     )
@@ -313,13 +315,14 @@ def test_curl_as_the_readme_prints_it(gateway: RunningGateway) -> None:
 
 
 def test_access_log_has_one_line_for_a_request(gateway: RunningGateway, client: httpx.Client) -> None:
-    """Time, method, path, status, bytes, duration, model asked, model served, attempts, request id; never a query or a key."""
+    """Time, request, bytes, duration, model asked and served, attempts, request id; never a query or a key."""
     answer = client.post(f"{CHAT}?key=client-secret", json={"model": "quick", "messages": []})
     request_id = answer.headers["x-plano-request-id"]
     lines = gateway.access_lines(request_id)
     assert len(lines) == 1
     assert re.fullmatch(
-        r'\[[\dT:.Z-]+\] "POST /v1/chat/completions HTTP/(1\.1|2)" 200 - bytes_received=\d+ bytes_sent=\d+ duration_ms=\d+ '
+        r'\[[\dT:.Z-]+\] "POST /v1/chat/completions HTTP/(1\.1|2)" 200 - '
+        r"bytes_received=\d+ bytes_sent=\d+ duration_ms=\d+ "
         rf'asked="quick" served="two/beta" user_agent="[^"]*" request_id={request_id} attempts="two/beta=200/\d+ms"',
         lines[0],
     )

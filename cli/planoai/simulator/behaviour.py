@@ -268,7 +268,8 @@ def _mistake(text: str, fields: Sequence[str], base: Sequence[str | int]) -> Scr
             path.append(int(index))
     unknown = _UNKNOWN_FIELD.fullmatch(what)
     if unknown is None:
-        return ScriptError(path, f"{what[:1].lower()}{what[1:]}".replace("`", ""))
+        # Ours begin in lower case and quote what they mean; msgspec's are "Expected `int` >= 200".
+        return ScriptError(path, what if what[:1] != "E" else f"e{what[1:]}".replace("`", ""))
     name = unknown[1]
     near = get_close_matches(name, fields, n=1)
     hint = f"did you mean `{near[0]}`?" if near else f"known: {', '.join(fields)}"

@@ -111,6 +111,8 @@ class GatewayLike(Protocol):
     def admin_socket(self) -> Path: ...  # noqa: D102
     @property
     def rotated_logs(self) -> Sequence[Path]: ...  # noqa: D102
+    def write(self) -> None:
+        """Write the files that the processes read; nothing of an older gateway runs any more."""
 
 
 @dataclass(frozen=True)

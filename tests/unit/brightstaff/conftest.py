@@ -1,4 +1,4 @@
-"""What the tests of brightstaff share: channels, gateways and request headers, each with as little as a test must say."""
+"""What the tests of brightstaff share: channels, settings, gateways."""
 
 from collections.abc import Callable
 from typing import Any

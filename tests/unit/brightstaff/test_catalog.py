@@ -49,7 +49,7 @@ def catalog(new_channel: NewChannel) -> Catalog:
     ],
 )
 def test_names_lead_to_channels(catalog: Catalog, asked: str, channel: str, model: str) -> None:
-    """Exact names, aliases (of full, bare and wildcard names), wildcards, and bare names: the first that declares it."""
+    """Exact names, aliases of any kind of name, wildcards, and bare names: the first channel that declares it."""
     target = catalog.resolve(asked)
     assert (channel, model) == (target.channel.name, target.model)
 

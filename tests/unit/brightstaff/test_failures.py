@@ -11,8 +11,8 @@ from brightstaff.settings import Channel
 #: What `egress` wrote in each case: response flags, response code details, reason of the transport.
 DESCRIPTIONS = [
     (
-        "UF upstream_reset_before_response_started{remote_connection_failure|delayed_connect_error:_Connection_refused} "
-        "delayed_connect_error:_Connection_refused",
+        "UF upstream_reset_before_response_started{remote_connection_failure|delayed_connect_error:_Connection_refused}"
+        " delayed_connect_error:_Connection_refused",
         "refused",
         502,
     ),

@@ -151,7 +151,7 @@ def test_the_channels_own_headers_win(new_channel: NewChannel) -> None:
 def test_the_key_in_the_form_that_the_provider_wants(
     new_channel: NewChannel, changes: dict[str, str], suffix: str, expected: Header
 ) -> None:
-    """Bearer token, x-api-key or api-key; Anthropic's OpenAI-compatible endpoints take a bearer token. Only one of them."""
+    """One of bearer token, x-api-key, api-key; Anthropic's OpenAI-compatible endpoints take a bearer token."""
     result = added(new_channel("one/m", key="k", **changes), suffix=suffix)
     credentials = {name: value for name, value in result.items() if name in ("authorization", "x-api-key", "api-key")}
     assert dict([expected]) == credentials

@@ -81,7 +81,7 @@ def test_what_only_looks_like_the_field(head: str) -> None:
     ],
 )
 def test_odd_forms(body: str, expected: bytes | None) -> None:
-    """Empty values, preambles, padding after the boundary, repeated fields (the first counts), and forms that are cut."""
+    """Empty values, preambles, padding after the boundary, repeated fields (the first counts), cut forms."""
     assert expected == model_in(body.encode(), FORM)
 
 
@@ -135,11 +135,6 @@ forms = {
 }
 
 
-def encoded(model: str) -> bytes:
-    """The value as a form carries it."""
-    return model.encode()
-
-
 @given(**forms)
 def test_forms_that_httpx_builds(fields: dict[str, str], file: tuple[str, bytes] | None, model: str | None) -> None:
     """The form of a real client (the official SDKs send theirs with it): the span is exactly the value."""
@@ -147,7 +142,7 @@ def test_forms_that_httpx_builds(fields: dict[str, str], file: tuple[str, bytes]
     files = {"file": ("empty", b"") if file is None else file}
     request = httpx.Request("POST", "http://gateway.example/", data=data, files=files)
     found = model_in(request.read(), request.headers["content-type"])
-    assert (None if model is None else encoded(model)) == found
+    assert (None if model is None else model.encode()) == found
 
 
 @given(**forms)
@@ -163,4 +158,4 @@ def test_forms_that_aiohttp_builds(fields: dict[str, str], file: tuple[str, byte
     form.add_field("last", "x")
     payload = form()
     found = model_in(asyncio.run(payload.as_bytes()), payload.headers["content-type"])
-    assert (None if model is None else encoded(model)) == found
+    assert (None if model is None else model.encode()) == found

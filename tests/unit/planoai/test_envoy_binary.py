@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from planoai.envoy_binary import EnvoyBinary, EnvoyOrigin, find_envoy, packaged_envoy
 from planoai.errors import PlanoError
 from planoai.home import PlanoHome

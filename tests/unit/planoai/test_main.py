@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 import pytest
+
 from planoai import __version__
 from planoai.main import COMMANDS, cli
 

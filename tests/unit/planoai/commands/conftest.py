@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from rich.console import Console
+
 from planoai.commands.output import Output
 from planoai.home import PlanoHome
 from planoai.supervisor.identity import ProcessIdentity
 from planoai.supervisor.lifecycle import LastExit, Phase, ProcessRecord
 from planoai.supervisor.spec import Channel, Listener
 from planoai.supervisor.state import GatewayPhase, State, write_state
-from rich.console import Console
 
 
 @pytest.fixture

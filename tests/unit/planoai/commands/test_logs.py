@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from planoai.commands.logs import follow_logs, log_paths, show_logs
 from planoai.errors import PlanoError
 from planoai.home import PlanoHome

@@ -3,10 +3,11 @@
 import io
 
 import pytest
+from rich.console import Console
+
 from planoai.commands.output import Output, aligned, channel_rows, duration, listener_url
 from planoai.errors import PlanoError
 from planoai.supervisor.spec import Channel
-from rich.console import Console
 
 
 def written(*, terminal: bool = False, environ: dict[str, str] | None = None) -> tuple[Output, io.StringIO]:

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 import pytest
+
 from planoai.commands.output import Output
 from planoai.commands.status import run_status
 from planoai.errors import EXIT_FAILURE, EXIT_NOT_RUNNING, EXIT_OK

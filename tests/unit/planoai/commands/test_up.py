@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from rich.console import Console
+
 from planoai.commands.output import Output
 from planoai.commands.up import find_config, show_gateway, up_reporter
 from planoai.errors import EXIT_USAGE, PlanoError
@@ -12,7 +14,6 @@ from planoai.home import PlanoHome
 from planoai.supervisor.progress import GatewayReady, ProcessReady, SupervisorStarted
 from planoai.supervisor.spec import Channel, Listener, ProcessSpec
 from planoai.supervisor.stop import StopReport
-from rich.console import Console
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import yaml
+
 from planoai.config import ConfigError, Problem, parse_config
 
 CASES: list[dict[str, Any]] = yaml.safe_load(

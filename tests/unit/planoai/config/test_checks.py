@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+
 from planoai.config.checks import Names, check
 from planoai.config.schema import PlanoConfig
 

@@ -1,6 +1,7 @@
 """`.env` is read as people write it, and nothing of it is shown."""
 
 import pytest
+
 from planoai.config.dotenv_file import exposed_problem, parse_dotenv
 
 TEXT = """\

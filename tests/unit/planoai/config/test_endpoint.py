@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+
 from planoai.config.endpoint import Endpoint, endpoint_of, interface_agrees
 from planoai.config.schema import ModelProvider
 

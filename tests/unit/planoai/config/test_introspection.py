@@ -1,6 +1,8 @@
 """The schema can be asked what stands where."""
 
 import pytest
+from pydantic import BaseModel
+
 from planoai.config.introspection import (
     FieldShape,
     keys_anywhere,
@@ -19,7 +21,6 @@ from planoai.config.schema import (
     RetryPolicy,
     StatusCodeRule,
 )
-from pydantic import BaseModel
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
 from planoai.config.introspection import objects
 from planoai.config.json_schema import json_schema
 from planoai.config.schema import PlanoConfig

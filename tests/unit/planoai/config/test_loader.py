@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from planoai.config import ConfigError, Problem, load_config, parse_config, recommended_config_text, render_problems
 
 KEYS = {

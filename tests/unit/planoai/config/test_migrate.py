@@ -4,6 +4,7 @@ import copy
 from typing import Any
 
 import pytest
+
 from planoai.config.migrate import lift_inline_preferences, migrate
 from planoai.config.schema import ACCEPTED_VERSIONS, PlanoConfig
 

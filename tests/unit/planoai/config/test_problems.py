@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from planoai.config.problems import ConfigError, Problem, render_problems, scrub, shorten, sorted_by_line
 
 

@@ -4,6 +4,7 @@ from typing import get_args
 from urllib.parse import urlsplit
 
 import pytest
+
 from planoai.config.providers import BUILTIN_PROVIDERS, BuiltinProvider, lookup
 from planoai.config.schema import ProviderInterface
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from planoai.config.references import combined, expand, is_reference, resolve
 
 VARIABLES = {"KEY": "value", "A_1": "one", "DOLLAR": "a$KEY"}

@@ -3,6 +3,9 @@
 from typing import Any
 
 import pytest
+from pydantic import SecretStr, ValidationError
+from pydantic_core import PydanticCustomError
+
 from planoai.config.introspection import objects
 from planoai.config.schema import (
     DEFAULT_MAX_REQUEST_BYTES,
@@ -18,8 +21,6 @@ from planoai.config.schema import (
     parse_duration,
     parse_size,
 )
-from pydantic import SecretStr, ValidationError
-from pydantic_core import PydanticCustomError
 
 
 @pytest.mark.parametrize(

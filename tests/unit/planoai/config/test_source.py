@@ -5,6 +5,7 @@ import contextlib
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from planoai.config.problems import ConfigError
 from planoai.config.source import path_text, read_document
 

@@ -10,6 +10,10 @@ from planoai.simulator.request_facts import RequestFacts, read_request
 from planoai.simulator.rules import Match, Rule
 
 
+def seeded() -> Random:
+    return Random(1)  # noqa: S311 - meant to be repeated
+
+
 def request(
     key: str = "sk-a", model: str = "m", *, stream: bool = False, path: str = "/v1/chat/completions"
 ) -> RequestFacts:
@@ -18,7 +22,7 @@ def request(
 
 
 def statuses(book: RuleBook, count: int, facts: RequestFacts | None = None) -> list[int | None]:
-    chance = Random(1)
+    chance = seeded()
     choices = [book.choose(facts or request(), chance) for _ in range(count)]
     return [None if choice is None else choice.behaviour.status for choice in choices]
 
@@ -132,7 +136,7 @@ def test_random_choice_takes_all() -> None:
 
 def test_names_of_rules() -> None:
     """A choice says which rule it came from: its name, or its place."""
-    chance = Random(1)
+    chance = seeded()
     book = RuleBook([Rule(Match(key="sk-a"), name="mine"), Rule()])
     choices = [book.choose(request("sk-a"), chance), book.choose(request("sk-b"), chance)]
     assert [choice.rule for choice in choices if choice is not None] == ["mine", "rule 2"]

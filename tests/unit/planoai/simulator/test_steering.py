@@ -9,9 +9,13 @@ from planoai.simulator.request_facts import read_request
 from planoai.simulator.steering import Steering, rules_in_headers
 
 
+def seeded() -> Random:
+    return Random(1)  # noqa: S311 - meant to be repeated
+
+
 def steer(steering: Steering, **headers: str) -> Behaviour | None:
     named = [(name.replace("_", "-"), value) for name, value in headers.items()]
-    choice = steering.choose(read_request("POST", "/v1/chat/completions", named, b'{"model":"m"}'), Random(1))
+    choice = steering.choose(read_request("POST", "/v1/chat/completions", named, b'{"model":"m"}'), seeded())
     return None if choice is None else choice.behaviour
 
 

@@ -51,8 +51,9 @@ def test_end_may_be_a_stall() -> None:
 def test_compressed_writes_can_be_read_at_once() -> None:
     """Each write can be decompressed as soon as it is there, and together they are a complete gzip file."""
     decompressor = zlib.decompressobj(wbits=31)
-    got = []
-    for step in compressed([Write(b"first"), Wait(1), Write(b"second")]):
-        got.append(step if isinstance(step, Wait) else Write(decompressor.decompress(step.data)))  # type: ignore[union-attr]
+    got = [
+        Write(decompressor.decompress(step.data)) if isinstance(step, Write) else step
+        for step in compressed([Write(b"first"), Wait(1), Write(b"second")])
+    ]
     assert [Write(b"first"), Wait(1), Write(b"second"), Write(b"")] == got
     assert decompressor.eof

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+
 from planoai.home import PlanoHome
 from planoai.supervisor.spec import Channel, Listener, ProcessSpec, ReadyCheck, RunPlan, UnixSocketAccepts, encode_plan
 from planoai.supervisor.stop import running_identities, stop_home
@@ -168,6 +169,7 @@ from planoai.supervisor.spec import decode_plan
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
 plan = decode_plan(sys.stdin.buffer.read())
+type(plan).write = lambda self: None
 quiet = Reporter(lambda text: None, lambda report: None, lambda progress: None)
 try:
     bring_up(PlanoHome(pathlib.Path(sys.argv[1])), lambda: plan, reporter=quiet, settings=Settings(start_timeout_s=120))

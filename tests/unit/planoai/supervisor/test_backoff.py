@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from planoai.supervisor.backoff import BackoffPolicy, RestartDecision, next_restart
 
 

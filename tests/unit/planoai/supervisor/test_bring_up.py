@@ -12,6 +12,7 @@ from typing import Any
 
 import psutil
 import pytest
+
 from planoai.errors import PlanoError
 from planoai.home import PlanoHome
 from planoai.supervisor.bring_up import Reporter, bring_up

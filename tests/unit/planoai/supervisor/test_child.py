@@ -9,6 +9,7 @@ from typing import Any
 
 import psutil
 import pytest
+
 from planoai.supervisor.child import start_child
 from planoai.supervisor.identity import ProcessIdentity
 from planoai.supervisor.probe import check_ready

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 import pytest
+
 from planoai.errors import PlanoError
 from planoai.home import PlanoHome
 from planoai.supervisor.backoff import BackoffPolicy

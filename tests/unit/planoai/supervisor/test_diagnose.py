@@ -1,6 +1,7 @@
 """The reason of a death, found in a log."""
 
 import pytest
+
 from planoai.supervisor.diagnose import exit_words, reason_lines
 
 ENVOY = """\

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+
 from planoai.home import PlanoHome
 from planoai.supervisor.spec import encode_plan
 from planoai.supervisor.state import read_identities, read_state, state_path

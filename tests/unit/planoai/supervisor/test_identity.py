@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import msgspec
+
 from planoai.supervisor.identity import ProcessIdentity, own_identity, wait_until_gone
 
 

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 
 import pytest
+
 from planoai.home import PlanoHome
 from planoai.supervisor.launch import read_frame
 

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+
 from planoai.errors import PlanoError
 from planoai.home import PlanoHome
 from planoai.supervisor.lock import lock_home

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+
 from planoai.errors import PlanoError
 from planoai.supervisor.ports import PortOwner, bind_error, check_ports, port_owners
 from planoai.supervisor.spec import Listener

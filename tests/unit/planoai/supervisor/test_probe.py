@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+
 from planoai.home import PlanoHome
 from planoai.supervisor.probe import check_ready, http_status
 from planoai.supervisor.spec import HttpOk, UnixSocketAccepts

@@ -1,6 +1,7 @@
 """The messages from the supervisor to `up`."""
 
 import pytest
+
 from planoai.supervisor.progress import (
     GatewayReady,
     ProcessReady,

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from planoai.supervisor.rotation import RotationPlan, RotationPolicy, plan_rotation, rotate
 
 POLICY = RotationPolicy(max_bytes=100, keep=3)

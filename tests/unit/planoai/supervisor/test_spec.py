@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 import pytest
+
 from planoai.supervisor.spec import HttpOk, ProcessSpec, RunPlan, decode_plan, encode_plan
 
 

@@ -3,6 +3,7 @@
 import json
 
 import msgspec
+
 from planoai.home import PlanoHome
 from planoai.supervisor.identity import ProcessIdentity
 from planoai.supervisor.lifecycle import LastExit, Phase, ProcessRecord

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import msgspec
+
 from planoai.home import PlanoHome
 from planoai.supervisor.control import control_socket
 from planoai.supervisor.identity import ProcessIdentity

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from planoai.supervisor.tail import Follower, last_lines
 
 

@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+
 from planoai.supervisor.waiting import first_of
 
 

@@ -1,0 +1,858 @@
+"""brightstaff.attempt: what Envoy reports, and what it shall do. Scripts of messages; no socket, no clock."""
+
+import json
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from brightstaff.attempt import Attempt, Phase
+from brightstaff.commands import Command, ForwardBody, ForwardHeaders, ForwardRequest, ForwardTrailers, Reply
+from brightstaff.gateway import Gateway
+from brightstaff.headers import Header
+from brightstaff.settings import Channel, RetrySettings, StatusRule
+
+NewChannel = Callable[..., Channel]
+NewGateway = Callable[..., Gateway]
+
+ID = "id-1"
+ASK = b'{"model":"one/m"}'
+JSON = "application/json"
+SSE = "text/event-stream; charset=utf-8"
+
+
+def request_headers(path: str = "/v1/chat/completions", method: str = "POST", **others: str) -> list[Header]:
+    """The headers of a client's request as `ingress` sends them on."""
+    headers = {":method": method, ":path": path, ":authority": "localhost:12000", "x-plano-request-id": ID}
+    return [*headers.items(), *((name.replace("_", "-"), value) for name, value in others.items())]
+
+
+def response_headers(status: int = 200, content_type: str = JSON, **others: str) -> list[Header]:
+    """The headers of a provider's answer."""
+    headers = {":status": str(status), "content-type": content_type}
+    return [*headers.items(), *((name.replace("_", "-"), value) for name, value in others.items())]
+
+
+def local(description: str, status: int = 503) -> list[Header]:
+    """The headers of an answer that `egress` made itself."""
+    return response_headers(status, "text/plain", x_plano_local=description)
+
+
+def sent(gateway: Gateway, body: bytes = ASK, now_s: float = 0.0, **others: Any) -> tuple[Attempt, ForwardRequest]:
+    """An attempt whose request is on its way to a provider, and the command that sent it."""
+    attempt = Attempt(gateway)
+    assert [] == attempt.on_request_headers(request_headers(**others), False, now_s)
+    commands = attempt.on_request_body(body, True, now_s)
+    assert len(commands) == 1, commands
+    assert isinstance(commands[0], ForwardRequest), commands
+    return attempt, commands[0]
+
+
+def one_reply(commands: Sequence[Command]) -> Reply:
+    """The only command, a reply."""
+    assert len(commands) == 1, commands
+    assert isinstance(commands[0], Reply)
+    return commands[0]
+
+
+def one_headers(commands: Sequence[Command]) -> ForwardHeaders:
+    """The only command, headers that pass."""
+    assert len(commands) == 1, commands
+    assert isinstance(commands[0], ForwardHeaders)
+    return commands[0]
+
+
+def error_of(reply: Reply) -> dict[str, Any]:
+    """The error that a reply carries."""
+    error = json.loads(reply.body)["error"]
+    assert isinstance(error, dict)
+    return error
+
+
+@pytest.fixture(scope="session")
+def single(new_gateway: NewGateway, new_channel: NewChannel) -> Callable[[], Gateway]:
+    """Makes a gateway with one channel and no retry policy."""
+    return lambda: new_gateway(new_channel("one/m"))
+
+
+@pytest.fixture
+def chain(new_gateway: NewGateway, new_channel: NewChannel) -> Gateway:
+    """Three channels in a chain."""
+    policy = RetrySettings(fallback_models=("two/m", "three/n"), default_max_attempts=3)
+    return new_gateway(new_channel("one/m", retry=policy), new_channel("two/m"), new_channel("three/n"))
+
+
+# -------------------------------------------------------------------- the request
+
+
+@pytest.mark.parametrize("chunks", [[ASK], [ASK[:5], ASK[5:]], [b"", ASK, b""], [bytes([byte]) for byte in ASK]])
+def test_a_request_is_sent_when_it_is_complete(single: Callable[[], Gateway], chunks: list[bytes]) -> None:
+    """Nothing leaves before the end of the body; then everything does, for the channel, with the bare model name."""
+    attempt = Attempt(single())
+    assert [] == attempt.on_request_headers(request_headers("/chat/completions?a=b"), False, 0.0)
+    for chunk in chunks[:-1]:
+        assert [] == attempt.on_request_body(chunk, False, 0.0)
+    expected = ForwardRequest(
+        [
+            ("x-plano-channel", "cluster-one"),
+            (":authority", "one.example"),
+            (":scheme", "https"),
+            (":path", "/v1/chat/completions?a=b"),
+            ("content-length", "13"),
+            ("authorization", "Bearer secret-one"),
+        ],
+        ["x-plano-request-id"],
+        b'{"model":"m"}',
+    )
+    assert [expected] == attempt.on_request_body(chunks[-1], True, 0.0)
+    assert Phase.WAITING is attempt.phase
+
+
+def test_a_request_that_ends_with_trailers(single: Callable[[], Gateway]) -> None:
+    """The trailers end it, here and at the provider."""
+    attempt = Attempt(single())
+    attempt.on_request_headers(request_headers(), False, 0.0)
+    assert [] == attempt.on_request_body(ASK, False, 0.0)
+    (command,) = attempt.on_request_trailers(0.0)
+    assert isinstance(command, ForwardRequest)
+    assert (True, b'{"model":"m"}') == (command.trailers, command.body)
+
+
+def test_what_a_client_forged_or_keeps_for_us_stays_here(single: Callable[[], Gateway]) -> None:
+    """Internal headers, credentials, hop-by-hop headers do not reach a provider; what we set is not removed again."""
+    forged: dict[str, Any] = {
+        "x_plano_channel": "cluster-evil",
+        "x_plano_retry": "1",
+        "x_envoy_upstream_rq_timeout_ms": "1",
+        "authorization": "Bearer mine",
+        "x_api_key": "mine",
+        "connection": "x-hop",
+        "x_hop": "1",
+        "x_kept": "1",
+    }
+    _, command = sent(single(), **forged)
+    added = dict(command.set_headers)
+    assert ("cluster-one", "Bearer secret-one") == (added["x-plano-channel"], added["authorization"])
+    expected = ["connection", "x-api-key", "x-envoy-upstream-rq-timeout-ms", "x-hop", "x-plano-request-id"]
+    assert [*expected, "x-plano-retry"] == command.remove_headers
+    assert len(added) == len(command.set_headers)
+
+
+@pytest.mark.parametrize(
+    ("client", "channel", "path", "expected"),
+    [
+        ({"authorization": "Bearer mine"}, {}, "/v1/chat/completions", ("authorization", "Bearer mine")),
+        ({"x_api_key": "mine"}, {}, "/v1/chat/completions", ("authorization", "Bearer mine")),
+        ({"api_key": "mine"}, {"auth": "api-key"}, "/v1/chat/completions", ("api-key", "mine")),
+        (
+            {"authorization": "Bearer mine"},
+            {"auth": "x-api-key", "interface": "anthropic"},
+            "/v1/messages",
+            ("x-api-key", "mine"),
+        ),
+        (
+            {"x_api_key": "mine"},
+            {"auth": "x-api-key", "interface": "anthropic"},
+            "/v1/chat/completions",
+            ("authorization", "Bearer mine"),
+        ),
+    ],
+)
+def test_passthrough_auth(
+    new_gateway: NewGateway,
+    new_channel: NewChannel,
+    client: dict[str, Any],
+    channel: dict[str, Any],
+    path: str,
+    expected: Header,
+) -> None:
+    """The client's own key goes through in the provider's form, in that form only, and ours stays at home."""
+    gateway = new_gateway(new_channel("one/m", passthrough_auth=True, **channel))
+    _, command = sent(gateway, path=path, **client)
+    arriving = {name.replace("_", "-"): value for name, value in client.items()} | dict(command.set_headers)
+    arriving = {name: value for name, value in arriving.items() if name not in command.remove_headers}
+    spellings = ("authorization", "x-api-key", "api-key")
+    assert dict([expected]) == {name: value for name, value in arriving.items() if name in spellings}
+
+
+def test_a_body_is_sent_as_it_came(single: Callable[[], Gateway]) -> None:
+    """Large, oddly written, with unknown fields: but for the model, the same bytes."""
+    filler = b'"\\u00e9 model" , "messages":[{"model":"one/m","content":"' + b"x" * 3_000_000 + b'"}]'
+    body = b'{ "x":' + filler + b',\n"model" : "one/m" }'
+    _, command = sent(single(), body)
+    assert body[: -len(b'"one/m" }')] + b'"m" }' == command.body
+    assert str(len(command.body)) == dict(command.set_headers)["content-length"]
+
+
+def test_a_form_names_its_model_too(single: Callable[[], Gateway]) -> None:
+    """An upload goes to its channel with the bare model name."""
+    form = b'--b\r\nContent-Disposition: form-data; name="model"\r\n\r\none/m\r\n--b--\r\n'
+    content_type = "multipart/form-data; boundary=b"
+    _, command = sent(single(), form, path="/v1/audio/transcriptions", content_type=content_type)
+    assert form.replace(b"one/m", b"m") == command.body
+    assert "/v1/audio/transcriptions" == dict(command.set_headers)[":path"]
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code", "param"),
+    [
+        (b"", 400, "missing_body", None),
+        (b"{", 400, "invalid_json", None),
+        (b"[]", 400, "invalid_json", None),
+        (b'{"model":"\xff"}', 400, "invalid_json", "model"),
+        (b'{"model":7}', 400, "invalid_type", "model"),
+        (b'{"model":"unknown"}', 404, "model_not_found", "model"),
+        (b'{"input":"x"}', 404, "model_not_found", "model"),
+    ],
+)
+def test_what_cannot_be_sent_is_answered(
+    single: Callable[[], Gateway], body: bytes, status: int, code: str, param: str | None
+) -> None:
+    """An error in OpenAI's form with the request's id, and nothing is kept."""
+    gateway = single()
+    attempt = Attempt(gateway)
+    attempt.on_request_headers(request_headers(), False, 0.0)
+    reply = one_reply(attempt.on_request_body(body, True, 0.0))
+    assert (status, code, param) == (reply.status, error_of(reply)["code"], error_of(reply)["param"])
+    assert ID == dict(reply.headers)["x-plano-request-id"]
+    assert (Phase.ANSWERED, 0) == (attempt.phase, len(gateway.exchanges))
+
+
+def test_headers_that_end_the_request(single: Callable[[], Gateway]) -> None:
+    """A POST without any body is told so."""
+    reply = one_reply(Attempt(single()).on_request_headers(request_headers(), True, 0.0))
+    assert (400, "missing_body") == (reply.status, error_of(reply)["code"])
+
+
+@pytest.mark.parametrize("body", [b'{"model":"unknown"}', b'{"model":"m2/x"}', b"{}"])
+def test_the_default_channel_takes_what_nobody_does(
+    new_gateway: NewGateway, new_channel: NewChannel, body: bytes
+) -> None:
+    """A missing or unknown model goes to the default, under the default's name."""
+    gateway = new_gateway(new_channel("one/m"), new_channel("two/n", default=True))
+    _, command = sent(gateway, body)
+    assert {"model": "n"} == json.loads(command.body)
+    assert "cluster-two" == dict(command.set_headers)["x-plano-channel"]
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "status"),
+    [
+        ("/v1/models", "GET", 200),
+        ("/readyz", "GET", 200),
+        ("/nothing", "POST", 404),
+        ("/v1/chat/completions", "GET", 405),
+        ("/v1/chat/completions", "OPTIONS", 204),
+    ],
+)
+def test_what_needs_no_channel_is_answered_at_once(
+    single: Callable[[], Gateway], path: str, method: str, status: int
+) -> None:
+    """The answer does not wait for a body, and the body that may follow is not answered again."""
+    attempt = Attempt(single())
+    assert status == one_reply(attempt.on_request_headers(request_headers(path, method), False, 0.0)).status
+    assert [] == attempt.on_request_body(b"x" * 100, False, 0.0)
+    assert [] == attempt.on_request_body(b"", True, 0.0)
+    assert [] == attempt.on_request_trailers(0.0)
+
+
+def test_too_large_by_its_announcement(new_gateway: NewGateway, new_channel: NewChannel) -> None:
+    """Four times the limit: 413 before a byte of the body is read; what still comes of it is ignored."""
+    attempt = Attempt(new_gateway(new_channel("one/m"), max_request_bytes=100))
+    reply = one_reply(attempt.on_request_headers(request_headers(content_length="401"), False, 0.0))
+    assert (413, "request_too_large") == (reply.status, error_of(reply)["code"])
+    assert [] == attempt.on_request_body(b"x" * 101, True, 0.0)
+
+
+@pytest.mark.parametrize("announced", [{}, {"content_length": "101"}, {"content_length": "400"}])
+@pytest.mark.parametrize("end", ["body", "trailers", "never"])
+def test_too_large_by_counting(
+    new_gateway: NewGateway, new_channel: NewChannel, announced: dict[str, str], end: str
+) -> None:
+    """A body not much over the limit is drained, for most clients read no answer before that; but not without end."""
+    attempt = Attempt(new_gateway(new_channel("one/m"), max_request_bytes=100))
+    assert [] == attempt.on_request_headers(request_headers(**announced), False, 0.0)
+    for size in (60, 40, 1, 299):
+        assert [] == attempt.on_request_body(b"x" * size, False, 0.0)
+    if end == "body":
+        commands = attempt.on_request_body(b"", True, 0.0)
+    elif end == "trailers":
+        commands = attempt.on_request_trailers(0.0)
+    else:
+        commands = attempt.on_request_body(b"x", False, 0.0)
+    reply = one_reply(commands)
+    assert (413, "request_too_large") == (reply.status, error_of(reply)["code"])
+    assert [] == attempt.on_request_body(b"x", True, 0.0)
+    assert [] == attempt.on_request_trailers(0.0)
+
+
+@pytest.mark.parametrize("announced", ["17", "0", "", "-1", "abc", "\xb2", "1e9"])
+def test_the_limit_itself_passes(new_gateway: NewGateway, new_channel: NewChannel, announced: str) -> None:
+    """A body of exactly the limit is sent, and an announcement that is no number announces nothing."""
+    _, command = sent(new_gateway(new_channel("one/m"), max_request_bytes=len(ASK)), content_length=announced)
+    assert b'{"model":"m"}' == command.body
+
+
+# -------------------------------------------------------------------- the answer
+
+#: A step of a script: the end of the headers, chunks (data, end of stream), trailers.
+Step = tuple[bytes, bool] | str
+#: What it leads to: "headers", chunks, "trailers".
+Seen = list[tuple[bytes, bool] | str]
+
+LIMIT = 64 * 1024
+BIG = b"x" * LIMIT
+
+
+def seen(commands: Sequence[Command]) -> Seen:
+    """Commands as a table shows them."""
+    names: dict[type[Command], str] = {ForwardHeaders: "headers", ForwardTrailers: "trailers", Reply: "reply"}
+    return [
+        (command.data, command.end_of_stream) if isinstance(command, ForwardBody) else names[type(command)]
+        for command in commands
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content_type", "script"),
+    [
+        # What is neither JSON nor a stream passes as it comes.
+        ("text/plain", [("headers", ["headers"]), ((b"a", False), [(b"a", False)]), ((b"", True), [(b"", True)])]),
+        ("audio/mpeg", [("headers", ["headers"]), ((b"", False), [(b"", False)]), ("trailers", ["trailers"])]),
+        ("", [("headers", ["headers"]), ((b"a", True), [(b"a", True)])]),
+        # JSON is held until it is complete,
+        (JSON, [("headers", []), ((b"{}", True), ["headers", (b"{}", True)])]),
+        (JSON, [("headers", []), ((b"{", False), []), ((b"}", False), []), ((b"", True), ["headers", (b"{}", True)])]),
+        (JSON, [("headers", []), ((b"", True), ["headers", (b"", True)])]),
+        (JSON, [("headers", []), ((b"{}", False), []), ("trailers", ["headers", (b"{}", False), "trailers"])]),
+        (JSON, [("headers", []), ("trailers", ["headers", "trailers"])]),
+        ("application/problem+json", [("headers", []), ((b"{}", True), ["headers", (b"{}", True)])]),
+        ("Application/JSON", [("headers", []), ((b"{}", True), ["headers", (b"{}", True)])]),
+        # but no more of it than 64 KiB.
+        (JSON, [("headers", []), ((BIG, False), []), ((b"", True), ["headers", (BIG, True)])]),
+        (
+            JSON,
+            [
+                ("headers", []),
+                ((BIG, False), []),
+                ((b"y", False), ["headers", (BIG + b"y", False)]),
+                ((b"z", False), [(b"z", False)]),
+                ((b"", True), [(b"", True)]),
+            ],
+        ),
+        # A stream is held until its first byte.
+        (
+            SSE,
+            [
+                ("headers", []),
+                ((b"", False), []),
+                ((b"data: 1\n\n", False), ["headers", (b"data: 1\n\n", False)]),
+                ((b"data: 2\n\n", False), [(b"data: 2\n\n", False)]),
+                ((b"", False), [(b"", False)]),
+                ((b"", True), [(b"", True)]),
+            ],
+        ),
+        (
+            "Text/Event-Stream",
+            [("headers", []), ((b"a", False), ["headers", (b"a", False)]), ((b"", True), [(b"", True)])],
+        ),
+        (SSE, [("headers", []), ((b"a", True), ["headers", (b"a", True)])]),
+        (SSE, [("headers", []), ((b"", True), ["headers", (b"", True)])]),
+        (SSE, [("headers", []), ("trailers", ["headers", "trailers"])]),
+        (SSE, [("headers", []), ((b"a", False), ["headers", (b"a", False)]), ("trailers", ["trailers"])]),
+    ],
+)
+def test_what_is_held_and_when_it_is_let_go(
+    single: Callable[[], Gateway], content_type: str, script: list[tuple[Step, Seen]]
+) -> None:
+    """Message by message: what passes, what is held back, and that the end leaves nothing behind."""
+    gateway = single()
+    attempt, _ = sent(gateway)
+    for step, expected in script:
+        if step == "headers":
+            commands = attempt.on_response_headers(response_headers(200, content_type), False, 1.0)
+        elif step == "trailers":
+            commands = attempt.on_response_trailers(1.0)
+        else:
+            assert isinstance(step, tuple)
+            commands = attempt.on_response_body(*step, 1.0)
+        assert expected == seen(commands)
+    assert (Phase.DONE, 0, None) == (attempt.phase, len(gateway.exchanges), attempt.deadline_s)
+
+
+@pytest.mark.parametrize("content_type", [JSON, SSE, "text/plain"])
+def test_an_answer_of_headers_only(single: Callable[[], Gateway], content_type: str) -> None:
+    """There is nothing to wait for, and no body is made up."""
+    gateway = single()
+    attempt, _ = sent(gateway)
+    assert ["headers"] == seen(attempt.on_response_headers(response_headers(204, content_type), True, 1.0))
+    assert (Phase.DONE, 0) == (attempt.phase, len(gateway.exchanges))
+
+
+@given(
+    content_type=st.sampled_from([JSON, SSE, "text/plain"]),
+    chunks=st.lists(st.binary(max_size=30) | st.just(b"x" * 40_000), min_size=1, max_size=8),
+    trailers=st.booleans(),
+)
+def test_no_byte_is_lost_or_doubled(
+    single: Callable[[], Gateway], content_type: str, chunks: list[bytes], trailers: bool
+) -> None:
+    """However an answer is cut into chunks: headers first and once, every byte in order, one end."""
+    attempt, _ = sent(single())
+    commands = attempt.on_response_headers(response_headers(200, content_type), False, 1.0)
+    for number, chunk in enumerate(chunks, 1):
+        commands += attempt.on_response_body(chunk, number == len(chunks) and not trailers, 1.0)
+    if trailers:
+        commands += attempt.on_response_trailers(1.0)
+    bodies = [command for command in commands if isinstance(command, ForwardBody)]
+    assert isinstance(commands[0], ForwardHeaders)
+    assert b"".join(chunks) == b"".join(body.data for body in bodies)
+    assert [not trailers] == [body.end_of_stream for body in bodies][-1:] or (trailers and not bodies)
+    assert not any(body.end_of_stream for body in bodies[:-1])
+    assert trailers == isinstance(commands[-1], ForwardTrailers)
+    assert Phase.DONE is attempt.phase
+
+
+def test_the_answer_says_who_gave_it(single: Callable[[], Gateway]) -> None:
+    """The channel, the trail, the request's id and the model asked for; a provider cannot speak in our name."""
+    attempt, _ = sent(single(), now_s=1.0)
+    forged = {"x_plano_model": "evil", "x_plano_retry": "1", "x_envoy_upstream_service_time": "5", "set_cookie": "a=b"}
+    attempt.on_response_headers(response_headers(200, JSON, **forged), False, 1.2)
+    headers, _ = attempt.on_response_body(b"{}", True, 1.5)
+    expected = ForwardHeaders(
+        [
+            ("x-plano-model", "one/m"),
+            ("x-plano-attempts", "one/m=200/500ms"),
+            ("x-plano-request-id", ID),
+            ("x-plano-requested-model", "one/m"),
+        ],
+        ["set-cookie", "x-envoy-upstream-service-time", "x-plano-model", "x-plano-retry"],
+    )
+    assert expected == headers
+
+
+def test_the_model_asked_for_is_said_as_it_was_asked(new_gateway: NewGateway, new_channel: NewChannel) -> None:
+    """An alias, in a form that a header can carry; without a model there is no such header."""
+    gateway = new_gateway(new_channel("one/m", default=True), aliases={"模": "one/m"})
+    for body, expected in ((b'{"model":"\xe6\xa8\xa1"}', "%E6%A8%A1"), (b"{}", None)):
+        attempt, _ = sent(gateway, body)
+        headers = one_headers(attempt.on_response_headers(response_headers(), True, 1.0))
+        assert (expected, "one/m") == (
+            dict(headers.set_headers).get("x-plano-requested-model"),
+            dict(headers.set_headers)["x-plano-model"],
+        )
+
+
+@pytest.mark.parametrize("status", [400, 401, 404, 422, 429, 500, 503])
+def test_an_error_of_the_provider_passes_unchanged(single: Callable[[], Gateway], status: int) -> None:
+    """Without a policy the client gets what the provider said, status and bytes."""
+    attempt, _ = sent(single())
+    assert [] == attempt.on_response_headers(response_headers(status), False, 1.0)
+    headers, body = attempt.on_response_body(b'{"error":1}', True, 1.0)
+    assert ForwardBody(b'{"error":1}', True) == body
+    assert isinstance(headers, ForwardHeaders)
+    assert f"one/m={status}/1000ms" == dict(headers.set_headers)["x-plano-attempts"]
+
+
+# -------------------------------------------------------------------- another attempt
+
+MARK = [ForwardHeaders([("x-plano-retry", "1")], [])]
+
+
+def test_a_rate_limited_channel_is_followed_by_the_next(chain: Gateway) -> None:
+    """429: `ingress` sees only a mark; the same request then goes to the next channel with its key and model."""
+    first, _ = sent(chain, now_s=10.0)
+    assert MARK == first.on_response_headers(response_headers(429), False, 10.012)
+    # What follows is dropped by `ingress`, but Envoy wants each of its messages answered.
+    assert [ForwardBody(b"slow down", True)] == first.on_response_body(b"slow down", True, 10.012)
+    first.on_close(10.013)
+
+    second, command = sent(chain, now_s=10.02)
+    assert "Bearer secret-two" == dict(command.set_headers)["authorization"]
+    assert MARK == second.on_response_headers(response_headers(500, "text/plain"), False, 10.05)
+    assert [ForwardTrailers()] == second.on_response_trailers(10.05)
+    second.on_close(10.05)
+
+    third, command = sent(chain, now_s=10.06)
+    assert (b'{"model":"n"}', "cluster-three") == (command.body, dict(command.set_headers)["x-plano-channel"])
+    third.on_response_headers(response_headers(), False, 10.1)
+    headers, body = third.on_response_body(b"{}", True, 10.16)
+    assert isinstance(headers, ForwardHeaders)
+    assert ForwardBody(b"{}", True) == body
+    result = dict(headers.set_headers)
+    assert ("three/n", "one/m", "one/m=429/12ms, two/m=500/30ms, three/n=200/100ms") == (
+        result["x-plano-model"],
+        result["x-plano-requested-model"],
+        result["x-plano-attempts"],
+    )
+    assert 0 == len(chain.exchanges)
+
+
+def test_when_all_have_failed_the_last_answer_passes(chain: Gateway) -> None:
+    """The client gets the last provider's own words, and the whole trail."""
+    for _ in range(2):
+        attempt, _ = sent(chain)
+        assert MARK == attempt.on_response_headers(response_headers(503), False, 1.0)
+    attempt, _ = sent(chain)
+    assert [] == attempt.on_response_headers(response_headers(429, JSON, retry_after="7"), False, 1.0)
+    headers, body = attempt.on_response_body(b'{"error":{}}', True, 1.0)
+    assert isinstance(headers, ForwardHeaders)
+    assert ForwardBody(b'{"error":{}}', True) == body
+    trail = "one/m=503/1000ms, two/m=503/1000ms, three/n=429/1000ms"
+    assert ([], trail) == (headers.remove_headers, dict(headers.set_headers)["x-plano-attempts"])
+    assert 0 == len(chain.exchanges)
+
+
+def test_requests_are_kept_apart(chain: Gateway) -> None:
+    """The id decides: a second client that asks at the same time begins at the first channel."""
+    first, _ = sent(chain)
+    first.on_response_headers(response_headers(429), False, 1.0)
+    _, other = sent(chain, x_plano_request_id="id-2")
+    _, again = sent(chain)
+    assert ["cluster-one", "cluster-two"] == [dict(each.set_headers)["x-plano-channel"] for each in (other, again)]
+
+
+def test_a_clients_mistake_is_not_retried(chain: Gateway) -> None:
+    """400 is the same everywhere."""
+    attempt, _ = sent(chain)
+    assert [] == attempt.on_response_headers(response_headers(400), False, 1.0)
+
+
+def test_a_rule_of_the_policy_counts(new_gateway: NewGateway, new_channel: NewChannel) -> None:
+    """A status that a rule names is retried, up to the rule's number of attempts."""
+    rule = StatusRule(((404, 404),), "different_provider", 2)
+    policy = RetrySettings(("two/m", "three/m"), on_status_codes=(rule,))
+    gateway = new_gateway(new_channel("one/m", retry=policy), new_channel("two/m"), new_channel("three/m"))
+    first, _ = sent(gateway)
+    assert MARK == first.on_response_headers(response_headers(404), False, 1.0)
+    second, _ = sent(gateway)
+    assert [] == second.on_response_headers(response_headers(404), False, 1.0)
+
+
+def test_the_gateways_own_limit(new_gateway: NewGateway, new_channel: NewChannel) -> None:
+    """`max_attempts` of the gateway ends every chain."""
+    policy = RetrySettings(("two/m",), default_max_attempts=9)
+    gateway = new_gateway(new_channel("one/m", retry=policy), new_channel("two/m"), max_attempts=1)
+    attempt, _ = sent(gateway)
+    assert [] == attempt.on_response_headers(response_headers(429), False, 1.0)
+
+
+def test_the_primarys_policy_holds_for_the_whole_request(new_gateway: NewGateway, new_channel: NewChannel) -> None:
+    """A fallback's own policy does not prolong the chain."""
+    gateway = new_gateway(
+        new_channel("one/m", retry=RetrySettings(("two/m",))),
+        new_channel("two/m", retry=RetrySettings(("three/m",))),
+        new_channel("three/m"),
+    )
+    first, _ = sent(gateway)
+    first.on_response_headers(response_headers(429), False, 1.0)
+    second, _ = sent(gateway)
+    assert [] == second.on_response_headers(response_headers(429), False, 1.0)
+
+
+# -------------------------------------------------------------------- no answer at all
+
+FAILURES = [
+    ("UF {delayed_connect_error:_Connection_refused}", "refused", 502, "refused the connection"),
+    ("DF dns_resolution_failure", "dns", 502, "has no address: its name could not be resolved"),
+    ("UH no_healthy_upstream", "dns", 502, "has no address: its name could not be resolved"),
+    ("UF {TLS_error:|CERTIFICATE_VERIFY_FAILED}", "tls", 502, "failed the TLS handshake"),
+    ("UF {connection_timeout}", "timeout", 504, "did not accept the connection in time"),
+    ("UT upstream_response_timeout", "timeout", 504, "did not answer in time"),
+    ("UC {connection_termination}", "reset", 502, "closed the connection before it answered"),
+    ("-", "unreachable", 502, "could not be reached"),
+]
+
+
+@pytest.mark.parametrize(("description", "word", "status", "words"), FAILURES)
+def test_a_provider_that_is_not_reached(
+    single: Callable[[], Gateway], description: str, word: str, status: int, words: str
+) -> None:
+    """Without another channel the client reads what happened, where, and what to do; and sees the trail."""
+    gateway = single()
+    attempt, _ = sent(gateway)
+    reply = one_reply(attempt.on_response_headers(local(description), False, 0.25))
+    error = error_of(reply)
+    assert (status, f"provider_{word}", "api_error") == (reply.status, error["code"], error["type"])
+    assert error["message"].startswith(f"one/m (one.example) {words}")
+    headers = dict(reply.headers)
+    assert (f"one/m={word}/250ms", ID, "one/m") == (
+        headers["x-plano-attempts"],
+        headers["x-plano-request-id"],
+        headers["x-plano-requested-model"],
+    )
+    assert "x-plano-retry" not in headers
+    assert (Phase.ANSWERED, 0) == (attempt.phase, len(gateway.exchanges))
+    assert [] == attempt.on_response_body(b"upstream connect error", True, 0.25)
+
+
+@pytest.mark.parametrize(("description", "word", "status", "_words"), FAILURES)
+def test_a_provider_that_is_not_reached_is_followed_by_the_next(
+    chain: Gateway, description: str, word: str, status: int, _words: str
+) -> None:
+    """With a chain the client sees nothing of it but the trail."""
+    attempt, _ = sent(chain)
+    expected = Reply(status, [("x-plano-retry", "1")], b"", "plano_retry")
+    assert [expected] == attempt.on_response_headers(local(description), True, 0.25)
+    second, command = sent(chain, now_s=0.3)
+    assert "cluster-two" == dict(command.set_headers)["x-plano-channel"]
+    headers = one_headers(second.on_response_headers(response_headers(204), True, 0.5))
+    assert f"one/m={word}/250ms, two/m=204/200ms" == dict(headers.set_headers)["x-plano-attempts"]
+
+
+def test_the_last_failure_speaks_for_all(chain: Gateway) -> None:
+    """When nobody can be reached, the message is about the last channel, the trail about all."""
+    for _ in range(2):
+        attempt, _ = sent(chain)
+        attempt.on_response_headers(local("connection refused"), True, 0.1)
+    attempt, _ = sent(chain)
+    reply = one_reply(attempt.on_response_headers(local("TLS_error"), True, 0.1))
+    assert error_of(reply)["message"].startswith("three/n (three.example) failed the TLS handshake")
+    trail = "one/m=refused/100ms, two/m=refused/100ms, three/n=tls/100ms"
+    assert trail == dict(reply.headers)["x-plano-attempts"]
+
+
+def test_no_provider_speaks_for_egress(new_gateway: NewGateway, new_channel: NewChannel) -> None:
+    """Only the configured header counts, and a client sees neither it nor what a provider makes of it."""
+    gateway = new_gateway(new_channel("one/m"), local_header="x-plano-local-k3v9")
+    attempt, _ = sent(gateway)
+    headers = one_headers(attempt.on_response_headers(local("connection refused", 200), False, 1.0))
+    assert ["x-plano-local"] == headers.remove_headers
+    attempt, _ = sent(gateway)
+    answer = response_headers(503, "text/plain", x_plano_local_k3v9="connection refused")
+    assert "provider_refused" == error_of(one_reply(attempt.on_response_headers(answer, False, 1.0)))["code"]
+
+
+# -------------------------------------------------------------------- streams that break off
+
+
+def hold(attempt: Attempt) -> None:
+    """The provider's headers came, and nothing after them."""
+    assert [] == attempt.on_response_headers(response_headers(200, SSE), False, 0.1)
+
+
+@pytest.mark.parametrize("before", [lambda _: None, hold])
+def test_a_cut_stream_is_followed_by_the_next_channel(chain: Gateway, before: Callable[[Attempt], None]) -> None:
+    """Envoy closed the stream without an end and sends the request again: the provider broke off."""
+    first, _ = sent(chain)
+    before(first)
+    first.on_close(0.2)
+    second, command = sent(chain, now_s=0.25)
+    assert "cluster-two" == dict(command.set_headers)["x-plano-channel"]
+    headers = one_headers(second.on_response_headers(response_headers(204), True, 0.5))
+    assert "one/m=reset/250ms, two/m=204/250ms" == dict(headers.set_headers)["x-plano-attempts"]
+    assert 0 == len(chain.exchanges)
+
+
+def test_a_cut_stream_without_another_channel(single: Callable[[], Gateway]) -> None:
+    """Then the client is told who broke off."""
+    gateway = single()
+    first, _ = sent(gateway)
+    first.on_close(0.2)
+    second = Attempt(gateway)
+    second.on_request_headers(request_headers(), False, 0.3)
+    reply = one_reply(second.on_request_body(ASK, True, 0.3))
+    assert (502, "provider_reset") == (reply.status, error_of(reply)["code"])
+    assert "one/m (one.example) closed the connection" in error_of(reply)["message"]
+    assert 0 == len(gateway.exchanges)
+
+
+def test_the_news_of_a_cut_may_come_late(chain: Gateway) -> None:
+    """The next attempt has begun before the stream of the one before is closed: that does not disturb it."""
+    first, _ = sent(chain)
+    second, _ = sent(chain, now_s=0.1)
+    first.on_close(0.2)
+    other, _ = sent(chain, x_plano_request_id="id-2")
+    other.on_close(10_000.0)
+    assert MARK == second.on_response_headers(response_headers(503), False, 10_000.0)
+    _, command = sent(chain, now_s=10_000.0)
+    assert "cluster-three" == dict(command.set_headers)["x-plano-channel"]
+
+
+@pytest.mark.parametrize("received", [0, 1])
+def test_a_client_that_left_is_forgotten(single: Callable[[], Gateway], received: int) -> None:
+    """Nobody comes back for it: after a minute nothing of it is kept, whether or not the answer had begun."""
+    gateway = single()
+    gone, _ = sent(gateway)
+    gone.on_response_headers(response_headers(200, SSE), False, 1.0)
+    for _ in range(received):
+        gone.on_response_body(b"data: 1\n\n", False, 1.0)
+    gone.on_close(2.0)
+    assert (Phase.DONE, None, 1) == (gone.phase, gone.deadline_s, len(gateway.exchanges))
+    later, _ = sent(gateway, x_plano_request_id="id-2")
+    later.on_close(70.0)
+    assert gateway.exchanges.resume(ID) is None
+
+
+def test_a_client_that_left_before_its_request_was_complete(single: Callable[[], Gateway]) -> None:
+    """There is nothing to forget."""
+    gateway = single()
+    attempt = Attempt(gateway)
+    attempt.on_request_headers(request_headers(), False, 0.0)
+    attempt.on_request_body(b"{", False, 0.0)
+    attempt.on_close(1.0)
+    assert (Phase.DONE, 0) == (attempt.phase, len(gateway.exchanges))
+
+
+# -------------------------------------------------------------------- deadlines
+
+
+@pytest.fixture
+def timed(new_gateway: NewGateway, new_channel: NewChannel) -> Callable[..., Gateway]:
+    """Makes a gateway whose first channel has timeouts, with or without a second channel."""
+
+    def build(*, fallback: bool = False) -> Gateway:
+        policy = RetrySettings(("two/m",)) if fallback else None
+        times = {"first_token_timeout_s": 5.0, "idle_timeout_s": 60.0}
+        return new_gateway(new_channel("one/m", retry=policy, **times), new_channel("two/m"))
+
+    return build
+
+
+def test_when_a_deadline_is_due(timed: Callable[..., Gateway]) -> None:
+    """Until the first token its own limit, after that the idle limit from each chunk on; none before and after."""
+    attempt = Attempt(timed())
+    due = [attempt.deadline_s]
+    attempt.on_request_headers(request_headers(), False, 100.0)
+    due.append(attempt.deadline_s)
+    attempt.on_request_body(ASK, True, 100.0)
+    due.append(attempt.deadline_s)
+    attempt.on_response_headers(response_headers(200, SSE), False, 101.0)
+    due.append(attempt.deadline_s)
+    attempt.on_response_body(b"", False, 102.0)
+    due.append(attempt.deadline_s)
+    attempt.on_response_body(b"data: 1\n\n", False, 103.0)
+    due.append(attempt.deadline_s)
+    attempt.on_response_body(b"data: 2\n\n", False, 104.0)
+    due.append(attempt.deadline_s)
+    attempt.on_response_body(b"", True, 105.0)
+    due.append(attempt.deadline_s)
+    assert [None, None, 105.0, 105.0, 107.0, 163.0, 164.0, None] == due
+
+
+def test_without_a_limit_for_the_first_token_the_idle_limit_holds(single: Callable[[], Gateway]) -> None:
+    """No attempt waits for ever."""
+    attempt, _ = sent(single(), now_s=1.0)
+    assert 601.0 == attempt.deadline_s
+
+
+@pytest.mark.parametrize("before", [lambda _: None, hold])
+def test_silence_before_the_first_token(timed: Callable[..., Gateway], before: Callable[[Attempt], None]) -> None:
+    """Nothing has left yet, so the client gets an error that says who was too slow. Nothing is said after that."""
+    gateway = timed()
+    attempt, _ = sent(gateway)
+    before(attempt)
+    reply = one_reply(attempt.on_deadline(5.0))
+    assert (504, "provider_timeout") == (reply.status, error_of(reply)["code"])
+    assert "one/m (one.example) did not answer in time" in error_of(reply)["message"]
+    assert "one/m=timeout/5000ms" == dict(reply.headers)["x-plano-attempts"]
+    assert (Phase.ANSWERED, None, 0) == (attempt.phase, attempt.deadline_s, len(gateway.exchanges))
+    assert [] == attempt.on_response_headers(response_headers(), False, 6.0)
+    assert [] == attempt.on_response_body(b"late", True, 6.0)
+    assert [] == attempt.on_response_trailers(6.0)
+    assert [] == attempt.on_deadline(7.0)
+
+
+@pytest.mark.parametrize("before", [lambda _: None, hold])
+def test_silence_leads_to_the_next_channel(timed: Callable[..., Gateway], before: Callable[[Attempt], None]) -> None:
+    """With a chain, a provider that is too slow is left for the next."""
+    gateway = timed(fallback=True)
+    attempt, _ = sent(gateway)
+    before(attempt)
+    assert [Reply(504, [("x-plano-retry", "1")], b"", "plano_retry")] == attempt.on_deadline(5.0)
+    assert [] == attempt.on_response_body(b"late", False, 5.1)
+    attempt.on_close(5.2)
+    second, command = sent(gateway, now_s=6.0)
+    assert "cluster-two" == dict(command.set_headers)["x-plano-channel"]
+    headers = one_headers(second.on_response_headers(response_headers(204), True, 6.5))
+    assert "one/m=timeout/5000ms, two/m=204/500ms" == dict(headers.set_headers)["x-plano-attempts"]
+
+
+def test_silence_in_the_middle_of_a_stream(timed: Callable[..., Gateway]) -> None:
+    """No other channel can help now: the stream ends with an error event that SDKs understand, and nothing after it."""
+    gateway = timed(fallback=True)
+    attempt, _ = sent(gateway)
+    hold(attempt)
+    attempt.on_response_body(b"data: 1\n", False, 1.0)
+    (event,) = attempt.on_deadline(61.0)
+    assert isinstance(event, ForwardBody)
+    assert event.end_of_stream
+    assert event.data.startswith(b"\n\ndata: {")
+    assert event.data.endswith(b"}\n\n")
+    error = json.loads(event.data.strip().removeprefix(b"data: "))["error"]
+    assert "provider_stalled" == error["code"]
+    assert "one/m (one.example) fell silent in the middle of its answer." in error["message"]
+    assert (Phase.ANSWERED, 0) == (attempt.phase, len(gateway.exchanges))
+    assert [] == attempt.on_response_body(b"data: 2\n\n", False, 62.0)
+    assert [] == attempt.on_response_trailers(62.0)
+
+
+def test_silence_in_the_middle_of_a_document(timed: Callable[..., Gateway]) -> None:
+    """Half a JSON document cannot be mended: Envoy is told to break it off."""
+    attempt, _ = sent(timed())
+    attempt.on_response_headers(response_headers(200, "text/plain"), False, 1.0)
+    attempt.on_response_body(b"half", False, 1.0)
+    reply = one_reply(attempt.on_deadline(61.0))
+    assert (504, "provider_stalled") == (reply.status, error_of(reply)["code"])
+
+
+def test_a_deadline_without_an_attempt_is_nothing(single: Callable[[], Gateway]) -> None:
+    """Before the request is complete, and after the end, there is no one to wait for."""
+    attempt = Attempt(single())
+    assert [] == attempt.on_deadline(1.0)
+    attempt.on_request_headers(request_headers(), False, 0.0)
+    assert [] == attempt.on_deadline(1.0)
+    done, _ = sent(single())
+    done.on_response_headers(response_headers(), True, 1.0)
+    assert [] == done.on_deadline(2.0)
+
+
+def test_an_answer_to_a_request_that_was_never_sent(single: Callable[[], Gateway]) -> None:
+    """Envoy may answer by itself before the request is complete: that passes."""
+    attempt = Attempt(single())
+    attempt.on_request_headers(request_headers(), False, 0.0)
+    assert [ForwardHeaders([], [])] == attempt.on_response_headers(response_headers(408), False, 1.0)
+    assert [ForwardBody(b"x", True)] == attempt.on_response_body(b"x", True, 1.0)
+
+
+# -------------------------------------------------------------------- the log
+
+
+def test_the_log_tells_the_story(chain: Gateway, caplog: pytest.LogCaptureFixture) -> None:
+    """Retry, success and failure, each with the request's id."""
+    with caplog.at_level(logging.INFO, "brightstaff"):
+        first, _ = sent(chain)
+        first.on_response_headers(response_headers(429), False, 1.0)
+        second, _ = sent(chain)
+        second.on_response_headers(local("connection refused"), True, 1.0)
+        third, _ = sent(chain)
+        third.on_response_headers(response_headers(), True, 1.0)
+    assert [
+        f"request_id={ID} Retriable error detected: provider=one/m, status_code=429",
+        f"request_id={ID} Retry initiated: target_model=two/m",
+        f"request_id={ID} Retriable error detected: provider=two/m, status_code=refused",
+        f"request_id={ID} Retry initiated: target_model=three/n",
+        f"request_id={ID} metric.retry_success: model=three/n, total_attempts=3",
+    ] == caplog.messages
+
+
+def test_no_secret_in_any_log_line(timed: Callable[..., Gateway], caplog: pytest.LogCaptureFixture) -> None:
+    """At the most talkative level, through success, failure, silence and a cut: keys are named, never shown."""
+    with caplog.at_level(logging.DEBUG):
+        gateway = timed(fallback=True)
+        headers: dict[str, Any] = {"authorization": "Bearer client-secret"}
+        ends: list[Callable[[Attempt], object]] = [
+            lambda attempt: attempt.on_response_headers(local("refused"), True, 1.0),
+            lambda attempt: attempt.on_response_headers(local("TLS_error"), True, 1.0),
+            lambda attempt: attempt.on_close(9.0),
+            lambda attempt: attempt.on_deadline(9.0),
+            lambda attempt: attempt.on_response_headers(response_headers(), True, 1.0),
+        ]
+        for end in ends:
+            attempt, _ = sent(gateway, **headers)
+            end(attempt)
+    assert "key=$ONE_KEY" in caplog.text
+    assert "secret" not in caplog.text

@@ -22,10 +22,10 @@ demo: $(VENV)/.runtime ## See it work: simulated providers, the gateway, a few r
 	$(BIN)/planoai demo
 
 test: $(VENV)/.dev ## All tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 test-fast: $(VENV)/.dev ## All tests but the long ones under load
-	$(BIN)/python -m pytest -m "not load"
+	$(BIN)/python -m pytest -n auto --dist loadfile -m "not load"
 
 lint: $(VENV)/.dev ## ruff: style and mistakes
 	$(BIN)/ruff check .

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+import psutil
+
 T = TypeVar("T")
 
 PLANOAI = (sys.executable, "-P", "-m", "planoai")
@@ -87,6 +89,11 @@ class RunningGateway:
     def access_lines(self, fragment: str) -> list[str]:
         """The lines of the access log with `fragment`, once there are any: Envoy writes them in batches."""
         return eventually(lambda: [line for line in self.access_log().splitlines() if fragment in line])
+
+
+def alive(processes: list[psutil.Process]) -> list[psutil.Process]:
+    """Those that still run. One that only waits to be reaped does not."""
+    return [each for each in processes if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
 
 
 def eventually(condition: Callable[[], T], timeout_s: float = 20) -> T:

@@ -40,6 +40,7 @@ def test_survives_json() -> None:
         ({"statsu": 1}, "statsu: unknown field `statsu`; did you mean `status`?"),
         ({"status": 42}, "status: expected int >= 200"),
         ({"status": "x"}, "status: expected int, got str"),
+        ({"content": True}, "content: expected str | null, got bool; put text in quotes"),
         ({"delay_before_headers_s": -1}, "delay_before_headers_s: expected float >= 0.0"),
         ({"probability": 1.5}, "probability: expected float <= 1.0"),
         ({"tool_calls": [{"nam": "x"}]}, "tool_calls[0]"),

@@ -65,7 +65,7 @@ def _word(line: str) -> str:
     if data.get("type") == "ping":
         return "ping"
     (choice,) = data["choices"]
-    return choice["finish_reason"] or choice["delta"].get("role") or choice["delta"]["content"]
+    return str(choice["finish_reason"] or choice["delta"].get("role") or choice["delta"]["content"])
 
 
 def test_json_answer_goes_out_at_once() -> None:

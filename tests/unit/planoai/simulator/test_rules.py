@@ -45,7 +45,7 @@ def test_every_wrong_rule_is_reported_with_its_line() -> None:
     assert lines == [
         "r.yaml:2: error: unknown field `kye`; did you mean `key`? (rules[0].match.kye)",
         "r.yaml:4: error: expected int <= 599 (rules[1].behaviours[0].status) — got: 999",
-        "r.yaml:6: error: expected str | array | null, got int (rules[2].match.key)",
+        "r.yaml:6: error: expected str | array | null, got int; put text in quotes (rules[2].match.key)",
         "r.yaml:7: error: expected a list, found an object; begin each with a dash (rules[3].behaviours)",
     ]
 

@@ -4,9 +4,10 @@ Pure. Name resolution of proxies and the search for CA certificates are passed i
 """
 
 import ipaddress
+import string
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from brightstaff.settings import Channel, RetrySettings, Settings, StatusRule
 from planoai.config import LoadedConfig, ModelProvider, RetryPolicy
@@ -72,6 +73,7 @@ def compile_gateway(
     """
     config = loaded.config
     default_connect_s = config.overrides.upstream_connect_timeout
+    default_idle_s = max(each.timeout for each in config.listeners)
     clusters: list[ClusterView] = []
     channels: list[Channel] = []
     infos: list[ChannelInfo] = []
@@ -80,17 +82,17 @@ def compile_gateway(
         key_name = loaded.key_names.get(provider.name)
         clusters.append(
             ClusterView(
-                cluster=provider.model,
-                host=endpoint.host,
+                cluster=_cluster(provider),
+                host=_ip_address(endpoint.host) or endpoint.host,
                 port=endpoint.port,
                 tls=endpoint.scheme == "https",
-                is_ip_address=_is_ip_address(endpoint.host),
-                connect_timeout=f"{provider.timeouts.connect or default_connect_s:.3f}s",
+                is_ip_address=_ip_address(endpoint.host) is not None,
+                connect_timeout=_duration(provider.timeouts.connect or default_connect_s),
                 ca_file=ca_file,
                 proxy=_proxy(provider, endpoint, environ, resolve),
             )
         )
-        channels.append(_channel(provider, endpoint, config.policy_of(provider), key_name))
+        channels.append(_channel(provider, endpoint, config.policy_of(provider), key_name, default_idle_s))
         infos.append(
             ChannelInfo(
                 name=provider.model,
@@ -104,7 +106,7 @@ def compile_gateway(
     max_attempts = max(32, len(channels) + 8)
     view = EnvoyView(
         listeners=tuple(
-            ListenerView(each.name, each.address, each.port, f"{each.timeout:.3f}s", each.address == "::")
+            ListenerView(each.name, each.address, each.port, _duration(each.timeout), each.address == "::")
             for each in config.listeners
         ),
         channels=tuple(clusters),
@@ -133,12 +135,22 @@ def compile_gateway(
     return CompiledGateway(view, settings, listeners, tuple(infos))
 
 
-def _is_ip_address(host: str) -> bool:
+def _cluster(provider: ModelProvider) -> str:
+    """The channel's name in ASCII: it travels in a header. Different names stay different."""
+    return quote(provider.model, safe=string.punctuation.replace("%", ""))
+
+
+def _duration(seconds: float) -> str:
+    """Never 0, which Envoy takes for "no limit" or refuses."""
+    return f"{max(seconds, 0.001):.3f}s"
+
+
+def _ip_address(host: str) -> str | None:
+    """The address in its shortest spelling, with which Envoy compares those in certificates; None for a name."""
     try:
-        ipaddress.ip_address(host)
+        return str(ipaddress.ip_address(host))
     except ValueError:
-        return False
-    return True
+        return None
 
 
 def _proxy(
@@ -147,34 +159,43 @@ def _proxy(
     url = proxy_for(provider.proxy, endpoint.scheme, endpoint.host, endpoint.port, environ)
     if url is None:
         return None
-    parts = urlsplit(url)
-    if parts.scheme != "http" or parts.hostname is None or parts.username is not None:
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host, port = None, None
+    if host is None or parts.scheme != "http" or "@" in parts.netloc:
+        source = "of the environment (HTTPS_PROXY and the like)" if provider.proxy is None else "in config.yaml"
+        # Not shown: it may hold a password.
         raise PlanoError(
-            f"the proxy for {provider.model} is not of a kind that works here",
+            f"the proxy {source} for {provider.model} is not of a kind that works here",
             "Write proxy: http://host:port, without user and password; `proxy: direct` goes without the environment's.",
         )
-    return ProxyView(resolve(parts.hostname), parts.port or 80)
+    return ProxyView(resolve(host), port or 80)
 
 
-def _channel(provider: ModelProvider, endpoint: Endpoint, policy: RetryPolicy | None, key_name: str | None) -> Channel:
+def _channel(
+    provider: ModelProvider, endpoint: Endpoint, policy: RetryPolicy | None, key_name: str | None, default_idle_s: float
+) -> Channel:
     return Channel(
         name=provider.model,
         prefix=provider.prefix,
         model=provider.model_id,
         interface=endpoint.interface,
-        cluster=provider.model,
+        cluster=_cluster(provider),
         authority=endpoint.authority,
-        path_prefix=endpoint.path_prefix,
+        path_prefix=quote(endpoint.path_prefix, safe=string.punctuation),
         scheme=endpoint.scheme,
         auth=endpoint.auth,
         key=None if provider.access_key is None else provider.access_key.get_secret_value(),
         key_name=key_name or "",
-        headers={name: value.get_secret_value() for name, value in provider.headers.items()},
+        # brightstaff holds header values as HTTP does, one character for each byte.
+        headers={name: value.get_secret_value().encode().decode("latin-1") for name, value in provider.headers.items()},
         passthrough_auth=provider.passthrough_auth,
         default=provider.default,
         retry=None if policy is None else _retry(policy),
         first_token_timeout_s=provider.timeouts.first_token,
-        idle_timeout_s=provider.timeouts.idle or 600.0,
+        idle_timeout_s=provider.timeouts.idle or default_idle_s,
     )
 
 

@@ -26,7 +26,7 @@ def check_types(rendered: Mapping[str, str]) -> None:
     """
     for name, text in rendered.items():
         document = yaml.safe_load(text)
-        for url in set(_type_urls(document)):
+        for url in {node["@type"] for node in _typed_nodes(document)}:
             importlib.import_module("envoy_data_plane." + url.removeprefix(_TYPE_URL).rpartition(".")[0])
         resources = [document] if name == BOOTSTRAP else document["resources"] or []
         for resource in resources:
@@ -41,30 +41,39 @@ def _parse(name: str, resource: Resource) -> None:
         type_.from_dict(resource)
     except (KeyError, TypeError, ValueError) as error:
         label = resource.get("name", message)
+        # The text of a KeyError stands in quotes otherwise.
+        reason = error.args[0] if isinstance(error, KeyError) else error
         raise PlanoError(
-            f"the rendered {name} is not valid: {label}: {error}",
+            f"the rendered {name} is not valid: {label}: {reason}",
             "This is a fault of Plano's templates; please report it.",
         ) from error
 
 
-def _type_urls(node: object) -> Iterator[str]:
+def _typed_nodes(node: object) -> Iterator[Resource]:
+    """Every object within `node` that names its type."""
     if isinstance(node, dict):
         if "@type" in node:
-            yield node["@type"]
+            yield node
         for value in node.values():
-            yield from _type_urls(value)
+            yield from _typed_nodes(value)
     elif isinstance(node, list):
         for value in node:
-            yield from _type_urls(value)
+            yield from _typed_nodes(value)
 
 
 def merged_bootstrap(rendered: Mapping[str, str]) -> str:
-    """One bootstrap with everything in it: Envoy does not follow to other files when it validates."""
+    """One bootstrap with everything in it: Envoy does not follow to other files when it validates.
+
+    Access logs go nowhere: Envoy opens them even to validate, and their folder may not be there yet.
+    """
     bootstrap: Resource = yaml.safe_load(rendered[BOOTSTRAP])
     bootstrap.pop("dynamic_resources")
     for name, key in ((LISTENERS, "listeners"), (CLUSTERS, "clusters")):
         for resource in yaml.safe_load(rendered[name])["resources"] or []:
             resource.pop("@type")
+            for node in _typed_nodes(resource):
+                if node["@type"].endswith(".FileAccessLog"):
+                    node["path"] = os.devnull
             bootstrap["static_resources"][key].append(resource)
     return yaml.safe_dump(bootstrap)
 

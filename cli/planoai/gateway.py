@@ -150,7 +150,7 @@ def resolve_host(host: str) -> str:
     """The first address of a host. Raises PlanoError."""
     try:
         return str(socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)[0][4][0])
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # the latter for what can be no name, such as a..b
         raise PlanoError(f"the proxy {host} has no address: {error}", "Check the name of the proxy.") from None
 
 

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from planoai.errors import PlanoError
+
 #: `sun_path` of `sockaddr_un` holds 108 bytes on Linux with the closing NUL (unix(7)), 104 on macOS.
 _LONGEST_SOCKET_PATH = 103
 
@@ -49,11 +51,12 @@ class PlanoHome:
     def create(self) -> None:
         """Make the directories, readable by their owner only.
 
-        Raises PermissionError when the socket directory belongs to somebody else.
+        Raises PlanoError when one of them belongs to somebody else, OSError when one cannot be made.
         """
         for directory in (self.root, self.run, self.logs, self.sockets):
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         for directory in (self.run, self.logs, self.sockets):
-            if directory.stat().st_uid != os.getuid():
-                raise PermissionError(f"{directory} belongs to another user; remove it or set PLANO_HOME elsewhere")
+            # Both of a link and of what it leads to: the sockets may be where everybody can put links.
+            if {directory.stat().st_uid, directory.lstat().st_uid} != {os.getuid()}:
+                raise PlanoError(f"{directory} belongs to another user", "Remove it, or set PLANO_HOME elsewhere.")
             directory.chmod(0o700)

@@ -21,7 +21,7 @@ def proxy_for(configured: str | None, scheme: str, host: str, port: int, environ
     if not url:
         return None
     no_proxy = _variable(environ, "no_proxy")
-    if no_proxy and proxy_bypass_environment(f"{host}:{port}", {"no": no_proxy}):
+    if no_proxy and (proxy_bypass_environment(f"{host}:{port}", {"no": no_proxy}) or _in_networks(host, no_proxy)):
         return None
     return url if "://" in url else f"http://{url}"
 
@@ -29,6 +29,22 @@ def proxy_for(configured: str | None, scheme: str, host: str, port: int, environ
 def _variable(environ: Mapping[str, str], name: str) -> str | None:
     lower = environ.get(name)
     return lower if lower is not None else environ.get(name.upper())
+
+
+def _in_networks(host: str, no_proxy: str) -> bool:
+    """Whether `host` is an address within one of the networks (10.0.0.0/8) of NO_PROXY."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    for entry in no_proxy.split(","):
+        try:
+            network = ipaddress.ip_network(entry.strip().strip("[]"), strict=False)
+        except ValueError:
+            continue
+        if address in network:
+            return True
+    return False
 
 
 def _is_loopback(host: str) -> bool:

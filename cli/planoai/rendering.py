@@ -1,5 +1,6 @@
 """Renders envoy_templates/ into the text of Envoy's resources. Pure but for reading the templates."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -131,6 +132,12 @@ _LOCAL_REPLIES = (
 )
 
 
+def _yaml_scalar(value: object, **_: object) -> str:
+    """JSON that is YAML as well: JSON may write an emoji as two surrogates, which are no characters to YAML."""
+    text = json.dumps(value, ensure_ascii=False)
+    return "".join(each if each.isprintable() else f"\\U{ord(each):08X}" for each in text)
+
+
 def render(view: EnvoyView) -> dict[str, str]:
     """File name → text of every Envoy resource file."""
     environment = Environment(
@@ -139,6 +146,7 @@ def render(view: EnvoyView) -> dict[str, str]:
         autoescape=False,  # noqa: S701 - YAML, not HTML; every value goes through tojson
         keep_trailing_newline=True,
     )
+    environment.policies["json.dumps_function"] = _yaml_scalar
     context = {
         **{name: getattr(view, name) for name in view.__dataclass_fields__},
         "admin_socket": str(view.admin_socket),

@@ -1,5 +1,6 @@
 """What the demo shows: the recommended configuration, pointed at a simulated provider, and three requests. Pure."""
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -67,5 +68,5 @@ def curl_line(port: int) -> str:
 
 def text_of(line: bytes) -> str:
     """The text in one line of a streamed chat completion; empty for everything else."""
-    found = re.search(rb'"delta":.*?"content":\s*"((?:[^"\\]|\\.)*)"', line)
-    return found.group(1).decode() if found else ""
+    found = re.search(rb'"delta":.*?"content":\s*("(?:[^"\\]|\\.)*")', line)
+    return str(json.loads(found.group(1))) if found else ""

@@ -257,6 +257,16 @@ _UNKNOWN_FIELD = re.compile(r"Object contains unknown field `(.*)`")
 _PATH_PART = re.compile(r"\.([A-Za-z_]\w*)|\[(\d+)\]|\[\.\.\.\]")
 
 
+def _in_our_words(what: str) -> str:
+    """Ours begin in lower case and quote what they mean; msgspec's are "Expected `int` >= 200"."""
+    if not what.startswith("Expected"):
+        return what
+    plain = f"e{what[1:]}".replace("`", "")
+    # YAML takes yes, off, 12 and the like for something else than text.
+    unquoted = plain.startswith("expected str") and plain.endswith(("got bool", "got int", "got float"))
+    return f"{plain}; put text in quotes" if unquoted else plain
+
+
 def _mistake(text: str, fields: Sequence[str], base: Sequence[str | int]) -> ScriptError:
     """What msgspec says ("… - at `$.behaviours[0].status`"), in our words and with the place as a path."""
     what, _, place = text.partition(" - at `")
@@ -268,8 +278,7 @@ def _mistake(text: str, fields: Sequence[str], base: Sequence[str | int]) -> Scr
             path.append(int(index))
     unknown = _UNKNOWN_FIELD.fullmatch(what)
     if unknown is None:
-        # Ours begin in lower case and quote what they mean; msgspec's are "Expected `int` >= 200".
-        return ScriptError(path, what if what[:1] != "E" else f"e{what[1:]}".replace("`", ""))
+        return ScriptError(path, _in_our_words(what))
     name = unknown[1]
     near = get_close_matches(name, fields, n=1)
     hint = f"did you mean `{near[0]}`?" if near else f"known: {', '.join(fields)}"

@@ -114,7 +114,7 @@ def checked_rules(rules: Sequence[Rule]) -> list[Rule]:
 
 def rules_as_data(rules: Sequence[Rule]) -> list[dict[str, Any]]:
     """Rules as plain data, ready for JSON."""
-    data: list[dict[str, Any]] = msgspec.to_builtins(list(rules))
+    data: list[dict[str, Any]] = msgspec.json.decode(msgspec.json.encode(list(rules)))
     return data
 
 

@@ -1,11 +1,9 @@
 """Carries out a reply on a connection: writes, waits, cuts, stalls. The only place that touches the transport."""
 
 import asyncio
-import fcntl
 import socket
 import struct
 import sys
-import termios
 from contextlib import suppress
 
 from aiohttp import web
@@ -13,6 +11,10 @@ from aiohttp import web
 from planoai.simulator.recorder import RecordedRequest
 from planoai.simulator.replies import Reply
 from planoai.simulator.steps import Cut, Step, Wait, Write
+
+if sys.platform == "linux":
+    import fcntl
+    import termios
 
 #: Until what was written has reached the client's kernel; a client that does not read ends it.
 _FLUSH_S = 1.0

@@ -190,8 +190,6 @@ class Simulator:
         try:
             body = await request.read()
             complete = True
-        except web.RequestPayloadError:
-            return _json_response({"error": {"message": "The body of the request is not as its head says."}}, 400)
         finally:
             facts = read_request(request.method, request.raw_path, headers, body)
             record = self._recorder.begin(

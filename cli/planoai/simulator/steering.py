@@ -25,14 +25,12 @@ _ID = "x-sim-id"
 #: Never read as JSON in short form: a content of `1` is text.
 _TEXT_FIELDS = {"content", "reasoning", "finish_reason"}
 
-#: Scripts whose counts are kept; the one that was used longest ago goes first.
-_MOST_SCRIPTS = 10_000
-
 
 class Steering:
-    """The scripts that requests brought along, and their counts."""
+    """The scripts that requests brought along, and their counts; of more than `most_scripts` the oldest goes."""
 
-    def __init__(self) -> None:
+    def __init__(self, most_scripts: int = 10_000) -> None:
+        self._most_scripts = most_scripts
         self._books: OrderedDict[tuple[tuple[str, str], ...], RuleBook] = OrderedDict()
 
     def choose(self, facts: RequestFacts, chance: Random) -> Choice | None:
@@ -44,7 +42,7 @@ class Steering:
         if book is None:
             book = RuleBook(rules_in_headers(dict(headers)), label="request's rule")
             self._books[headers] = book
-            if len(self._books) > _MOST_SCRIPTS:
+            if len(self._books) > self._most_scripts:
                 self._books.popitem(last=False)
         else:
             self._books.move_to_end(headers)

@@ -57,6 +57,21 @@ def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
+def is_socket(path: Path) -> bool:
+    """Whether there is a socket of this name."""
+    return path.is_socket()
+
+
+def text(path: Path) -> str:
+    """What a file says."""
+    return path.read_text()
+
+
+def rename(path: Path, target: Path) -> None:
+    """What a rotation does."""
+    path.rename(target)
+
+
 @dataclass
 class Running:
     """A brightstaff that serves."""
@@ -94,9 +109,14 @@ async def running(settings: Settings, home: Path) -> AsyncIterator[Running]:
         process.stdin.close()
         options = [("grpc.initial_reconnect_backoff_ms", 50), ("grpc.min_reconnect_backoff_ms", 50)]
         async with grpc.aio.insecure_channel(f"unix:{settings.socket}", options=options) as connection:
+            brightstaff = Running(process, connection)
             async with asyncio.timeout(PATIENCE_S):
                 await connection.channel_ready()
-            yield Running(process, connection)
+                call = brightstaff.open()
+                await call.write(first_message("GET", "/readyz"))
+                assert 200 == (await call.read()).immediate_response.status.code
+                call.cancel()
+            yield brightstaff
     finally:
         if process.returncode is None:
             process.kill()
@@ -113,14 +133,14 @@ def first_message(method: str, path: str) -> ProcessingRequest:
 async def test_it_serves_until_it_is_told_to_stop(settings: Settings, tmp_path: Path) -> None:
     """Socket and log are its owner's only, whatever the umask; SIGTERM ends it with status 0 and a last line."""
     async with running(settings, tmp_path) as brightstaff:
-        assert (0o600, True) == (mode(Path(settings.socket)), stat.S_ISSOCK(Path(settings.socket).stat().st_mode))
+        assert (0o600, True) == (mode(Path(settings.socket)), is_socket(Path(settings.socket)))
         call = brightstaff.open()
         await call.write(first_message("GET", "/v1/models"))
         reply = (await call.read()).immediate_response
         assert ["one/m"] == [model["id"] for model in json.loads(reply.body)["data"]]
         call.cancel()
         assert (0, b"") == await brightstaff.stop()
-    lines = Path(settings.log_file).read_text().splitlines()
+    lines = text(Path(settings.log_file)).splitlines()
     assert all(LOG_LINE.fullmatch(line) for line in lines), lines
     assert ["brightstaff serves 1 channels", "brightstaff stopped"] == [line.partition("] ")[2] for line in lines]
     assert 0o600 == mode(Path(settings.log_file))
@@ -157,11 +177,11 @@ async def test_the_log_is_opened_anew_after_a_rotation(settings: Settings, tmp_p
     """A log that somebody renamed is left behind; the new one is the owner's only, too."""
     log, rotated = Path(settings.log_file), tmp_path / "log.1"
     async with running(settings, tmp_path) as brightstaff:
-        log.rename(rotated)
+        rename(log, rotated)
         await brightstaff.stop()
-    assert "serves" in rotated.read_text()
-    assert "stopped" not in rotated.read_text()
-    assert "brightstaff stopped" in log.read_text()
+    assert "serves" in text(rotated)
+    assert "stopped" not in text(rotated)
+    assert "brightstaff stopped" in text(log)
     assert [0o600, 0o600] == [mode(log), mode(rotated)]
 
 
@@ -170,10 +190,10 @@ async def test_a_socket_that_was_left_behind_is_replaced(settings: Settings, tmp
     async with running(settings, tmp_path) as killed:
         killed.process.kill()
         await killed.process.communicate()
-    assert Path(settings.socket).exists()
+    assert is_socket(Path(settings.socket))
     async with running(settings, tmp_path) as brightstaff:
         assert 0 == (await brightstaff.stop())[0]
-    assert 2 == Path(settings.log_file).read_text().count("brightstaff serves")
+    assert 2 == text(Path(settings.log_file)).count("brightstaff serves")
 
 
 @pytest.mark.parametrize(

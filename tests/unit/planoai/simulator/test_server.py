@@ -166,7 +166,7 @@ async def test_client_leaves_in_the_middle_of_its_body() -> None:
 
 
 async def test_delays_are_kept() -> None:
-    """Head, first token and further tokens come when they should."""
+    """Head, first token and further tokens come no sooner than they should."""
     slow = Behaviour(
         delay_before_headers_s=0.05,
         delay_before_first_token_s=0.1,
@@ -180,8 +180,9 @@ async def test_delays_are_kept() -> None:
             head_s = time.perf_counter() - begin
             times = [time.perf_counter() - begin async for line in response.content if b"content" in line]
     assert 0.05 <= head_s
-    assert times[0] < 0.15 <= times[1]
-    assert times[3] - times[1] >= 0.055
+    # The role comes early; how early is no matter of a clock on a busy machine.
+    assert times[1] >= 0.15
+    assert times[3] >= 0.21
 
 
 async def test_steering_and_its_switch() -> None:

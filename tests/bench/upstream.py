@@ -1,0 +1,78 @@
+"""The provider behind every contender: as little work as possible for each request. `python -m tests.bench.upstream`.
+
+Listens on a free port of 127.0.0.1, prints it, and ends when its standard input is closed: never later than the
+benchmark that started it.
+"""
+
+import asyncio
+import gc
+import sys
+from collections.abc import Callable
+from functools import partial
+
+import uvloop
+
+from .http_messages import BadMessageError, MessageReader
+from .scenarios import PACE_S, json_answer, stream_answer, wanted
+
+_JSON = json_answer()
+_STREAM = stream_answer()
+
+
+class Upstream(asyncio.Protocol):
+    """One connection."""
+
+    _transport: asyncio.Transport
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._reader = MessageReader()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Somebody connected."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """Answer every request that is complete."""
+        try:
+            requests = self._reader.feed(data)
+        except BadMessageError as error:
+            sys.stderr.write(f"upstream: {error}\n")
+            self._transport.abort()
+            return
+        for request in requests:
+            match wanted(request.body):
+                case "json":
+                    self._transport.write(_JSON)
+                case "burst":
+                    self._stream(0, self._loop.call_soon)
+                case "paced":
+                    self._stream(0, partial(self._at_its_time, self._loop.time()))
+
+    def _stream(self, number: int, later: Callable[..., object]) -> None:
+        if self._transport.is_closing():
+            return
+        self._transport.write(_STREAM[number])
+        if number + 1 < len(_STREAM):
+            later(self._stream, number + 1, later)
+
+    def _at_its_time(self, start_s: float, write: Callable[..., None], number: int, later: object) -> None:
+        """Counted from the start, so that a late timer does not delay the ones after it."""
+        self._loop.call_at(start_s + number * PACE_S, write, number, later)
+
+
+async def serve() -> None:
+    """Serve until standard input is closed."""
+    loop = asyncio.get_running_loop()
+    closed = asyncio.Event()
+    server = await loop.create_server(lambda: Upstream(loop), "127.0.0.1", 0, backlog=1024)
+    sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
+    sys.stdout.flush()
+    loop.add_reader(sys.stdin.fileno(), closed.set)
+    await closed.wait()
+
+
+if __name__ == "__main__":
+    gc.disable()  # nothing here makes cycles, and a pause would be charged to whoever is being measured
+    uvloop.run(serve())

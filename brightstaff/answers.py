@@ -9,6 +9,7 @@ from brightstaff.catalog import Catalog
 from brightstaff.commands import Reply
 from brightstaff.errors import APIError
 from brightstaff.gateway import Gateway
+from brightstaff.origins import preflight_headers
 from brightstaff.surface import (
     GetModel,
     ListModels,
@@ -53,6 +54,16 @@ def unknown_model(asked: str | None, catalog: Catalog) -> APIError:
     )
 
 
+def foreign_origin(origin: str) -> APIError:
+    """403 for a page of another site."""
+    return APIError(
+        403,
+        "origin_not_allowed",
+        f"Pages of {origin[:200]} may not use this gateway. To allow them, add the origin to overrides.allowed_origins in "
+        "config.yaml.",
+    )
+
+
 def answer_locally(
     endpoint: ListModels | GetModel | Readiness | Root | NotFound | MethodNotAllowed | Preflight, gateway: Gateway
 ) -> Reply:
@@ -72,13 +83,7 @@ def answer_locally(
                 200, {"service": "plano", "openai_base_url": "/v1", "models": "/v1/models", "health": "/healthz"}
             )
         case Preflight(allowed):
-            methods = ", ".join((*allowed, "OPTIONS"))
-            cors = {
-                "access-control-allow-origin": "*",
-                "access-control-allow-headers": "*",
-                "access-control-allow-methods": methods,
-            }
-            return Reply(204, [("allow", methods), *cors.items()], b"", "preflight")
+            return Reply(204, preflight_headers(allowed), b"", "preflight")
         case MethodNotAllowed(method, allowed):
             message = f"This path does not take {method}; it takes {' and '.join(allowed)}."
             return error_reply(

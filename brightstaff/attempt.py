@@ -12,13 +12,14 @@ import logging
 from enum import Enum, auto
 
 from brightstaff import failures, retry
-from brightstaff.answers import answer_locally, error_reply, unknown_model
+from brightstaff.answers import answer_locally, error_reply, foreign_origin, unknown_model
 from brightstaff.catalog import Target, UnknownModelError
 from brightstaff.commands import Command, ForwardBody, ForwardHeaders, ForwardRequest, ForwardTrailers, Reply
 from brightstaff.errors import APIError
 from brightstaff.exchange import Exchange
 from brightstaff.gateway import Gateway
 from brightstaff.headers import Header, added_to_request, header_safe, removed_from_request, removed_from_response
+from brightstaff.origins import response_headers
 from brightstaff.request_body import BadRequestError, RequestBody, read_request_body
 from brightstaff.surface import ModelCall, classify
 from brightstaff.trail import Hop
@@ -64,6 +65,8 @@ class Attempt:
         self._headers: list[Header] = []
         self._fields: dict[str, str] = {}
         self._request_id = ""
+        self._page_headers: list[Header] = []
+        """For the browser, when a page asked."""
         self._call: ModelCall | None = None
         self._chunks: list[bytes] = []
         self._received_bytes = 0
@@ -82,6 +85,11 @@ class Attempt:
         self._headers = headers
         self._fields = fields = dict(headers)
         self._request_id = fields.get(REQUEST_ID, "")
+        origin = fields.get("origin")
+        if origin is not None:
+            if not self._gateway.origins.allows(origin):
+                return self._reply(error_reply(foreign_origin(origin), self._request_id))
+            self._page_headers = response_headers(origin)
         endpoint = classify(fields.get(":method", ""), fields.get(":path", "/"))
         if not isinstance(endpoint, ModelCall):
             return self._reply(answer_locally(endpoint, self._gateway))
@@ -229,7 +237,9 @@ class Attempt:
                 exchange.id, exchange.trail.hops[-1].channel, attempts,
             )  # fmt: skip
         commands: list[Command] = [
-            ForwardHeaders(self._result_headers(now_s), removed_from_response(self._held_headers))
+            ForwardHeaders(
+                [*self._result_headers(now_s), *self._page_headers], removed_from_response(self._held_headers)
+            )
         ]
         if self._held or (end_of_stream and self.phase is Phase.HOLDING):
             commands.append(ForwardBody(b"".join(self._held), end_of_stream))
@@ -331,6 +341,7 @@ class Attempt:
         self.deadline_s = now_s + (first_token_s if waiting and first_token_s is not None else channel.idle_timeout_s)
 
     def _reply(self, reply: Reply) -> list[Command]:
+        reply.headers.extend(self._page_headers)
         self.finish(Phase.ANSWERED)
         return [reply]
 

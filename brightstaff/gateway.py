@@ -3,6 +3,7 @@
 from brightstaff.catalog import Catalog
 from brightstaff.errors import APIError
 from brightstaff.exchange import Exchanges
+from brightstaff.origins import OriginPolicy
 from brightstaff.settings import Settings
 
 
@@ -12,6 +13,7 @@ class Gateway:
     def __init__(self, settings: Settings) -> None:
         self.catalog = Catalog(settings.channels, settings.aliases)
         self.exchanges = Exchanges()
+        self.origins = OriginPolicy(settings.allowed_origins)
         self.max_request_bytes = settings.max_request_bytes
         self.max_attempts = settings.max_attempts
         self.local_header = settings.local_header

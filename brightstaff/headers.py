@@ -26,11 +26,11 @@ _HOP_BY_HOP = frozenset(
 )
 #: Every header in which a client may carry a key: the official SDKs', Azure's and Google's spellings.
 _CREDENTIALS = frozenset({"authorization", "x-api-key", "api-key", "x-goog-api-key"})
-#: A browser session's cookies are for this host, not for a provider.
-_PRIVATE = frozenset({"cookie", "forwarded", "via", "expect"})
+#: What a browser says about its session and page is for this host, not for a provider.
+_PRIVATE = frozenset({"cookie", "forwarded", "via", "expect", "origin", "referer"})
 #: Envoy looks for a route only while this header is there; the route removes it.
 _REMOVED_BY_ROUTE = "x-forwarded-proto"
-_INTERNAL_PREFIXES = ("x-plano-", "x-envoy-", "x-forwarded-", "x-arch-")
+_INTERNAL_PREFIXES = ("x-plano-", "x-envoy-", "x-forwarded-", "x-arch-", "sec-fetch-")
 
 #: The version that Anthropic's API wants named, https://docs.anthropic.com/en/api/versioning.
 _ANTHROPIC_VERSION = "2023-06-01"

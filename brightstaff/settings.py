@@ -86,6 +86,8 @@ class Settings(msgspec.Struct, frozen=True):
     """No request is sent more often than this; Envoy's own `num_retries` lies above it."""
     local_header: str = "x-plano-local"
     """Name of the header in which `egress` describes failures of its own; no provider can guess how it ends."""
+    allowed_origins: tuple[str, ...] = ()
+    """Web origins, beside those of this machine, whose pages may use the gateway."""
     log_level: str = "info"
 
     def __repr__(self) -> str:

@@ -130,6 +130,7 @@ def compile_gateway(
         max_request_bytes=config.overrides.max_request_bytes,
         max_attempts=max_attempts,
         local_header=view.local_header,
+        allowed_origins=config.overrides.allowed_origins,
     )
     listeners = tuple(ListenerInfo(each.name, each.address, each.port) for each in config.listeners)
     return CompiledGateway(view, settings, listeners, tuple(infos))

@@ -8,6 +8,7 @@ import gc
 import sys
 import time
 from dataclasses import dataclass
+from typing import cast
 
 import msgspec
 import uvloop
@@ -67,8 +68,9 @@ class _Tally:
 
 
 class _Client:
-    """What one client has counted, over all its connections: it has its own clock, so that it does not matter how long
-    the last request of another one takes.
+    """What one client has counted, over all its connections.
+
+    Each has its own span of time, so that it does not matter how long the last request of another one takes.
     """
 
     def __init__(self) -> None:
@@ -115,8 +117,7 @@ class _Connection(asyncio.Protocol):
         self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is one, but does not inherit from it
         self._send()
 
     def _send(self) -> None:

@@ -9,6 +9,7 @@ import gc
 import sys
 from collections.abc import Callable
 from functools import partial
+from typing import cast
 
 import uvloop
 
@@ -30,8 +31,7 @@ class Upstream(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Somebody connected."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is one, but does not inherit from it
 
     def data_received(self, data: bytes) -> None:
         """Answer every request that is complete."""

@@ -327,3 +327,28 @@ def test_access_log_has_one_line_for_a_request(gateway: RunningGateway, client: 
         lines[0],
     )
     assert "client-secret" not in gateway.access_log()
+
+
+def test_pages_of_other_sites_are_refused(client: httpx.Client, provider: ThreadedSimulator) -> None:
+    """A web site cannot spend the keys of who visits it, not even blindly; a page of this machine is served."""
+    body = b'{"model": "one/alpha", "messages": []}'
+    blind = {"origin": "https://evil.example.com", "content-type": "text/plain"}
+    assert client.post(CHAT, content=body, headers=blind).json()["error"]["code"] == "origin_not_allowed"
+    assert client.options(CHAT, headers=blind | {"access-control-request-method": "POST"}).status_code == 403
+    assert provider.requests == []
+    local = {"origin": "http://localhost:5173"}
+    preflight = client.options(CHAT, headers=local | {"access-control-request-method": "POST"})
+    assert (preflight.status_code, preflight.headers["access-control-allow-origin"]) == (204, local["origin"])
+    answer = client.post(CHAT, content=body, headers=local)
+    assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (200, local["origin"])
+    assert provider.requests[0].header("origin") is None
+
+
+def test_a_client_that_leaves_frees_the_provider(gateway: RunningGateway, provider: ThreadedSimulator) -> None:
+    """Closing the connection in the middle of a stream ends the provider's answer, too."""
+    provider.set_rules([Rule(behaviours=[Behaviour(chunks=10_000, delay_between_tokens_s=0.02)])])
+    body = {"model": "one/alpha", "messages": [], "stream": True}
+    with httpx.stream("POST", f"{gateway.url}{CHAT}", json=body) as answer:
+        assert next(answer.iter_bytes())
+    received = provider.wait_for_requests(1)
+    assert [each.cancelled for each in received] == [True]

@@ -412,9 +412,9 @@ class Timeouts(_Object):
         "no limit.",
         examples=["20s"],
     )
-    idle: Duration | None = Field(
-        default=None,
-        description="Longest silence within an answer. Without it: `timeout` of the listener.",
+    idle: Duration = Field(
+        default=600.0,
+        description="Longest silence of the provider, before its answer or within it.",
         examples=["2m"],
     )
 
@@ -643,6 +643,12 @@ class Overrides(_Object):
         description="Largest request body; a larger one is answered with 413. A number of bytes, or with a unit "
         "(`64MiB`).",
         examples=["64MiB"],
+    )
+    allowed_origins: tuple[str, ...] = Field(
+        default=(),
+        description="Web origins whose pages may use the gateway from a browser, beside those of this machine and "
+        "installed applications; `*` allows any site, which can then spend your keys.",
+        examples=[["https://chat.example.com"]],
     )
     llm_routing_model: str | None = Field(
         default=None,

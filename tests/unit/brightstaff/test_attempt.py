@@ -687,6 +687,17 @@ def test_a_client_that_left_is_forgotten(single: Callable[[], Gateway], received
     assert gateway.exchanges.resume(ID) is None
 
 
+@pytest.mark.parametrize("failed", [response_headers(429), local("connection refused")])
+def test_a_client_that_left_between_two_attempts(chain: Gateway, failed: list[Header]) -> None:
+    """The next attempt never comes: after a minute nothing of the request is kept."""
+    gone, _ = sent(chain)
+    gone.on_response_headers(failed, True, 1.0)
+    gone.on_close(1.0)
+    later, _ = sent(chain, x_plano_request_id="id-2")
+    later.on_close(70.0)
+    assert chain.exchanges.resume(ID) is None
+
+
 def test_a_client_that_left_before_its_request_was_complete(single: Callable[[], Gateway]) -> None:
     """There is nothing to forget."""
     gateway = single()
@@ -837,6 +848,18 @@ def test_the_log_tells_the_story(chain: Gateway, caplog: pytest.LogCaptureFixtur
         f"request_id={ID} Retry initiated: target_model=three/n",
         f"request_id={ID} metric.retry_success: model=three/n, total_attempts=3",
     ] == caplog.messages
+
+
+def test_success_is_told_only_after_a_retry(chain: Gateway, caplog: pytest.LogCaptureFixture) -> None:
+    """Neither a first attempt that succeeds nor a second one that fails is a successful retry."""
+    with caplog.at_level(logging.INFO, "brightstaff"):
+        attempt, _ = sent(chain, x_plano_request_id="id-2")
+        attempt.on_response_headers(response_headers(), True, 1.0)
+        attempt, _ = sent(chain)
+        attempt.on_response_headers(response_headers(429), True, 1.0)
+        attempt, _ = sent(chain)
+        attempt.on_response_headers(response_headers(400), True, 1.0)
+    assert "metric.retry_success" not in caplog.text
 
 
 def test_no_secret_in_any_log_line(timed: Callable[..., Gateway], caplog: pytest.LogCaptureFixture) -> None:

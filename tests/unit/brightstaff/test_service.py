@@ -404,13 +404,18 @@ async def test_an_error_of_ours_ends_one_stream_only(gateway: Gateway, caplog: p
 
 
 async def test_the_end_of_a_stream_is_told_to_its_attempt(gateway: Gateway) -> None:
-    """Envoy closes: the exchange rests, and the next stream of the same request takes it up."""
-    processor = ExternalProcessor(gateway, Clock())
-    for expected in (b"cluster-one", b"cluster-two"):
+    """Envoy closes: the next stream of the same request takes it up; if none comes it is forgotten after a minute."""
+    clock = Clock()
+    processor = ExternalProcessor(gateway, clock)
+    for id_, expected in (("id-1", b"cluster-one"), ("id-1", b"cluster-two"), ("id-2", b"cluster-one")):
         context = FakeContext()
-        context.say(request_headers(), request_body(), grpc.aio.EOF)
+        context.say(request_headers(id_), request_body(), grpc.aio.EOF)
         await processor.process(None, context)
         assert expected == set_by(await context.hear())["x-plano-channel"]
+        clock.now_s += 40.0
+    context.say(request_headers("id-3"), request_body(), grpc.aio.EOF)
+    await processor.process(None, context)
+    assert 2 == len(gateway.exchanges)
 
 
 @pytest.mark.parametrize("message", [ProcessingRequest(), ProcessingRequest(request_trailers=HttpTrailers())])

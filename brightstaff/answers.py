@@ -59,8 +59,8 @@ def foreign_origin(origin: str) -> APIError:
     return APIError(
         403,
         "origin_not_allowed",
-        f"Pages of {origin[:200]} may not use this gateway. To allow them, add the origin to overrides.allowed_origins in "
-        "config.yaml.",
+        f"Pages of {origin[:200]} may not use this gateway. To allow them, add the origin to overrides.allowed_origins "
+        "in config.yaml.",
     )
 
 

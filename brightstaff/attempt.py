@@ -166,6 +166,9 @@ class Attempt:
         self.phase = Phase.WAITING
         self._set_deadline(now_s)
         added = added_to_request(target, exchange.call.suffix, exchange.call.query, self._headers, len(data))
+        if body.streams:
+            # A stream has to be read here: its first event may be an error, and its end may need an event of ours.
+            added.append(("accept-encoding", "identity"))
         names = {name for name, _ in added}
         removed = [name for name in removed_from_request(self._headers) if name not in names]
         return [ForwardRequest(added, removed, data, trailers)]

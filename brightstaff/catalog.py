@@ -44,7 +44,7 @@ class Catalog:
     def resolve(self, asked: str | None) -> Target:
         """The target for what the client named. Raises UnknownModelError."""
         target = None if asked is None else self.find(asked)
-        if target is not None:
+        if target is not None and target.model != "*":  # `prefix/*` itself is listed, but is no model
             return target
         if self.default is None:
             raise UnknownModelError(asked)

@@ -26,6 +26,8 @@ _HOP_BY_HOP = frozenset(
 )
 #: Every header in which a client may carry a key: the official SDKs', Azure's and Google's spellings.
 _CREDENTIALS = frozenset({"authorization", "x-api-key", "api-key", "x-goog-api-key"})
+#: Google's, Azure's and OAuth's (RFC 6750, section 2.3) spellings of a key in a query.
+_QUERY_CREDENTIALS = frozenset({"key", "api_key", "api-key", "apikey", "access_token"})
 #: What a browser says about its session and page is for this host, not for a provider.
 _PRIVATE = frozenset({"cookie", "forwarded", "via", "expect", "origin", "referer"})
 #: Envoy looks for a route only while this header is there; the route removes it.
@@ -97,12 +99,11 @@ def added_to_request(
 
 
 def provider_path(target: Target, suffix: str, query: str) -> str:
-    """The request target at the provider."""
-    channel = target.channel
-    if channel.interface == "azure_openai" and not channel.path_prefix:
-        # Azure's deployments API: the deployment is in the path, and a version is required.
-        return f"/openai/deployments/{target.model}{suffix}{query or '?api-version=2025-01-01-preview'}"
-    return f"{channel.path_prefix}{suffix}{query}"
+    """The request target at the provider. Keys that a client put into the query stay here, like those in headers."""
+    if query:
+        kept = [pair for pair in query[1:].split("&") if pair.partition("=")[0].lower() not in _QUERY_CREDENTIALS]
+        query = f"?{'&'.join(kept)}" if kept else ""
+    return f"{target.channel.path_prefix}{suffix}{query}"
 
 
 def _credential(channel: Channel, suffix: str, key: str) -> Header:
@@ -123,7 +124,7 @@ def removed_from_response(headers: Iterable[Header]) -> list[str]:
             name
             for name, _ in headers
             if (name in _HOP_BY_HOP and name != "connection")
-            or name.startswith(("x-plano-", "x-envoy-"))
+            or name.startswith(("x-plano-", "x-envoy-", "access-control-"))
             or name in ("alt-svc", "set-cookie")
         }
     )

@@ -26,6 +26,8 @@ class RequestBody:
     model: str | None
     """As the client wrote it; None when it names none."""
     json: JSONBody | None = None
+    streams: bool = False
+    """Whether a streamed answer was asked for."""
     span: tuple[int, int] | None = None
     """Of the model's name in a multipart body."""
 
@@ -67,7 +69,14 @@ def _read_json(raw: bytes) -> RequestBody:
         )
         message = f'`model` must be a string such as "prefix/model", not {kind}.'
         raise BadRequestError(APIError(400, "invalid_type", message, "model"))
-    return RequestBody(raw, (model or "").strip() or None, json=body)
+    return RequestBody(raw, (model or "").strip() or None, json=body, streams=_streams(body))
+
+
+def _streams(body: JSONBody) -> bool:
+    try:
+        return body.get("stream") is True
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return False  # the provider will say what is wrong with it
 
 
 def _read_multipart(raw: bytes, content_type: str) -> RequestBody:

@@ -9,8 +9,8 @@ import pytest
 from brightstaff.gateway import Gateway
 from brightstaff.settings import Channel, Settings
 
-# The machine that runs the tests is shared: how long one example takes says nothing.
-hypothesis.settings.register_profile("shared-machine", deadline=None)
+# The machine that runs the tests is shared: how long one example takes says nothing, and all of them shall be quick.
+hypothesis.settings.register_profile("shared-machine", deadline=None, max_examples=60)
 hypothesis.settings.load_profile("shared-machine")
 
 

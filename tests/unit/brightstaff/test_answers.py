@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from brightstaff.answers import answer_locally, error_reply, json_reply, unknown_model
+from brightstaff.answers import answer_locally, error_reply, foreign_origin, json_reply, unknown_model
 from brightstaff.commands import Reply
 from brightstaff.errors import APIError
 from brightstaff.gateway import Gateway
@@ -80,6 +80,14 @@ def test_wrong_method(gateway: Gateway) -> None:
     reply = answer_locally(MethodNotAllowed("PUT", ("GET", "HEAD")), gateway)
     assert (405, "GET, HEAD") == (reply.status, dict(reply.headers)["allow"])
     assert "does not take PUT; it takes GET and HEAD." in json.loads(reply.body)["error"]["message"]
+
+
+def test_a_page_of_another_site() -> None:
+    """403 with the setting that would allow it; an origin of any length is cut."""
+    error = foreign_origin("https://" + "x" * 500)
+    assert (403, "origin_not_allowed", "permission_error") == (error.status, error.code, error.type)
+    assert f"Pages of https://{'x' * 192} may not use this gateway." in error.message
+    assert "overrides.allowed_origins" in error.message
 
 
 def test_unknown_path(gateway: Gateway) -> None:

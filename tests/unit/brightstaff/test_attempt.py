@@ -259,6 +259,34 @@ def test_what_needs_no_channel_is_answered_at_once(
     assert [] == attempt.on_request_trailers(0.0)
 
 
+@pytest.mark.parametrize(
+    ("path", "method"), [("/v1/chat/completions", "POST"), ("/v1/models", "GET"), ("/v1/messages", "OPTIONS")]
+)
+def test_pages_of_other_sites_are_refused(single: Callable[[], Gateway], path: str, method: str) -> None:
+    """Before anything else: nothing is listed, nothing is sent, and the page may not even read why."""
+    attempt = Attempt(single())
+    headers = request_headers(path, method, origin="https://evil.example")
+    reply = one_reply(attempt.on_request_headers(headers, False, 0.0))
+    assert (403, "origin_not_allowed") == (reply.status, error_of(reply)["code"])
+    assert "access-control-allow-origin" not in dict(reply.headers)
+    assert [] == attempt.on_request_body(ASK, True, 0.0)
+
+
+def test_pages_of_this_machine_may_read_every_answer(single: Callable[[], Gateway]) -> None:
+    """Lists, preflights, errors and providers' answers name the page's origin; the provider does not learn it."""
+    origin = "http://localhost:5173"
+    answers: list[list[Header]] = []
+    for path, method in (("/v1/models", "GET"), ("/v1/chat/completions", "OPTIONS"), ("/nothing", "GET")):
+        headers = request_headers(path, method, origin=origin)
+        answers.append(one_reply(Attempt(single()).on_request_headers(headers, True, 0.0)).headers)
+    attempt, command = sent(single(), origin=origin)
+    assert "origin" in command.remove_headers
+    answers.append(one_reply(attempt.on_response_headers(local("refused"), True, 1.0)).headers)
+    attempt, _ = sent(single(), origin=origin)
+    answers.append(one_headers(attempt.on_response_headers(response_headers(), True, 1.0)).set_headers)
+    assert [origin] * 5 == [dict(headers)["access-control-allow-origin"] for headers in answers]
+
+
 def test_too_large_by_its_announcement(new_gateway: NewGateway, new_channel: NewChannel) -> None:
     """Four times the limit: 413 before a byte of the body is read; what still comes of it is ignored."""
     attempt = Attempt(new_gateway(new_channel("one/m"), max_request_bytes=100))
@@ -879,3 +907,14 @@ def test_no_secret_in_any_log_line(timed: Callable[..., Gateway], caplog: pytest
             end(attempt)
     assert "key=$ONE_KEY" in caplog.text
     assert "secret" not in caplog.text
+
+
+def test_a_stream_is_asked_for_uncompressed(chain: Gateway) -> None:
+    """It has to be read here; answers in one piece may be compressed."""
+    for stream, expected in ((b"true", "identity"), (b"false", None)):
+        attempt = Attempt(chain)
+        headers = [(":method", "POST"), (":path", "/v1/chat/completions"), ("accept-encoding", "gzip")]
+        attempt.on_request_headers([*headers, ("x-plano-request-id", f"id-{expected}")], False, 0.0)
+        (command,) = attempt.on_request_body(b'{"model":"one/m","stream":%s}' % stream, True, 0.0)
+        assert isinstance(command, ForwardRequest)
+        assert expected == dict(command.set_headers).get("accept-encoding")

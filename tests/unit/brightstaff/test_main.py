@@ -200,9 +200,7 @@ async def test_a_socket_that_was_left_behind_is_replaced(settings: Settings, tmp
     ("document", "words"),
     [
         (b"", "Input data was truncated"),
-        (b"\xff", "malformed"),
         (b'{"socket":"\xff"}', "utf-8"),
-        (b"{}", "missing required field `socket`"),
         (b'{"socket":"s","log_file":"l","channels":[{"name":1,"key":"secret-key"}]}', "$.channels[0].name"),
     ],
 )

@@ -1,6 +1,7 @@
 """brightstaff.origins: pages of this machine and installed applications yes, other sites no."""
 
 import pytest
+
 from brightstaff.origins import OriginPolicy, preflight_headers, response_headers
 
 

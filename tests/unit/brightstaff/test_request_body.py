@@ -123,3 +123,18 @@ def test_json_where_a_form_is_usual() -> None:
     """Newer endpoints take both: JSON is read as JSON."""
     body = read_request_body(TRANSCRIPTION, b'{"model":"one/m"}', "Application/JSON; charset=utf-8")
     assert ("one/m", b'{"model":"m"}') == (body.model, body.for_model("m"))
+
+
+@pytest.mark.parametrize(
+    ("body", "streams"),
+    [
+        (b'{"stream": true}', True),
+        (b'{"stream": false}', False),
+        (b'{"stream": "true"}', False),
+        (b"{}", False),
+        (b'{"stream": "\xff"}', False),
+    ],
+)
+def test_whether_a_stream_is_asked_for(body: bytes, streams: bool) -> None:
+    """Only a plain `true`; what cannot be read is the provider's to refuse."""
+    assert streams == read_request_body(ModelCall("/chat/completions", ""), body, "application/json").streams

@@ -70,4 +70,6 @@ def read_local_failure(description: str) -> LocalFailure:
 
 def sentence(failure: LocalFailure, target: Target) -> str:
     """The whole message for the client."""
-    return f"{target.name} ({target.channel.authority}) {failure.sentence}. {failure.remedy}"
+    channel = target.channel
+    way = f", through the proxy {channel.proxy}" if channel.proxy else ""
+    return f"{target.name} ({channel.authority}{way}) {failure.sentence}. {failure.remedy}"

@@ -56,6 +56,8 @@ class Channel(msgspec.Struct, frozen=True):
     key_name: str = ""
     """How messages call the key, e.g. `$CLAUDE_API_KEY`. Never the key itself."""
     headers: dict[str, str] = {}
+    proxy: str | None = None
+    """Host and port of the HTTP proxy on the way, for messages; Envoy knows it by itself."""
     passthrough_auth: bool = False
     default: bool = False
     retry: RetrySettings | None = None

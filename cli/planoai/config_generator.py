@@ -73,13 +73,13 @@ def compile_gateway(
     """
     config = loaded.config
     default_connect_s = config.overrides.upstream_connect_timeout
-    default_idle_s = max(each.timeout for each in config.listeners)
     clusters: list[ClusterView] = []
     channels: list[Channel] = []
     infos: list[ChannelInfo] = []
     for provider in config.model_providers:
         endpoint = endpoint_of(provider)
         key_name = loaded.key_names.get(provider.name)
+        proxy = _proxy(provider, endpoint, environ)
         clusters.append(
             ClusterView(
                 cluster=_cluster(provider),
@@ -89,10 +89,10 @@ def compile_gateway(
                 is_ip_address=_ip_address(endpoint.host) is not None,
                 connect_timeout=_duration(provider.timeouts.connect or default_connect_s),
                 ca_file=ca_file,
-                proxy=_proxy(provider, endpoint, environ, resolve),
+                proxy=None if proxy is None else ProxyView(resolve(proxy.host), proxy.port),
             )
         )
-        channels.append(_channel(provider, endpoint, config.policy_of(provider), key_name, default_idle_s))
+        channels.append(_channel(provider, endpoint, config.policy_of(provider), key_name, proxy))
         infos.append(
             ChannelInfo(
                 name=provider.model,
@@ -154,9 +154,16 @@ def _ip_address(host: str) -> str | None:
         return None
 
 
-def _proxy(
-    provider: ModelProvider, endpoint: Endpoint, environ: Mapping[str, str], resolve: Callable[[str], str]
-) -> ProxyView | None:
+@dataclass(frozen=True)
+class _Proxy:
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def _proxy(provider: ModelProvider, endpoint: Endpoint, environ: Mapping[str, str]) -> _Proxy | None:
     url = proxy_for(provider.proxy, endpoint.scheme, endpoint.host, endpoint.port, environ)
     if url is None:
         return None
@@ -172,11 +179,11 @@ def _proxy(
             f"the proxy {source} for {provider.model} is not of a kind that works here",
             "Write proxy: http://host:port, without user and password; `proxy: direct` goes without the environment's.",
         )
-    return ProxyView(resolve(host), port or 80)
+    return _Proxy(host, port or 80)
 
 
 def _channel(
-    provider: ModelProvider, endpoint: Endpoint, policy: RetryPolicy | None, key_name: str | None, default_idle_s: float
+    provider: ModelProvider, endpoint: Endpoint, policy: RetryPolicy | None, key_name: str | None, proxy: _Proxy | None
 ) -> Channel:
     return Channel(
         name=provider.model,
@@ -192,11 +199,12 @@ def _channel(
         key_name=key_name or "",
         # brightstaff holds header values as HTTP does, one character for each byte.
         headers={name: value.get_secret_value().encode().decode("latin-1") for name, value in provider.headers.items()},
+        proxy=None if proxy is None else str(proxy),
         passthrough_auth=provider.passthrough_auth,
         default=provider.default,
         retry=None if policy is None else _retry(policy),
         first_token_timeout_s=provider.timeouts.first_token,
-        idle_timeout_s=provider.timeouts.idle or default_idle_s,
+        idle_timeout_s=provider.timeouts.idle,
     )
 
 

@@ -4,6 +4,7 @@ import importlib
 import os
 import subprocess
 import tempfile
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -24,13 +25,16 @@ def check_types(rendered: Mapping[str, str]) -> None:
 
     Raises PlanoError.
     """
-    for name, text in rendered.items():
-        document = yaml.safe_load(text)
-        for url in {node["@type"] for node in _typed_nodes(document)}:
-            importlib.import_module("envoy_data_plane." + url.removeprefix(_TYPE_URL).rpartition(".")[0])
-        resources = [document] if name == BOOTSTRAP else document["resources"] or []
-        for resource in resources:
-            _parse(name, dict(resource))
+    with warnings.catch_warnings():
+        # pydantic's about code of envoy-data-plane, and that package's about fields that still have their effect.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        for name, text in rendered.items():
+            document = yaml.safe_load(text)
+            for url in {node["@type"] for node in _typed_nodes(document)}:
+                importlib.import_module("envoy_data_plane." + url.removeprefix(_TYPE_URL).rpartition(".")[0])
+            resources = [document] if name == BOOTSTRAP else document["resources"] or []
+            for resource in resources:
+                _parse(name, dict(resource))
 
 
 def _parse(name: str, resource: Resource) -> None:
@@ -78,7 +82,9 @@ def merged_bootstrap(rendered: Mapping[str, str]) -> str:
     return yaml.safe_dump(bootstrap)
 
 
-def check_with_envoy(rendered: Mapping[str, str], envoy: Path, environ: Mapping[str, str]) -> None:
+def check_with_envoy(
+    rendered: Mapping[str, str], envoy: Path, environ: Mapping[str, str], *, timeout_s: float = _VALIDATION_TIMEOUT_S
+) -> None:
     """`envoy --mode validate` on the resources. Raises PlanoError with what Envoy said."""
     descriptor, name = tempfile.mkstemp(prefix="plano-check-", suffix=".yaml")  # mode 0600
     try:
@@ -88,13 +94,13 @@ def check_with_envoy(rendered: Mapping[str, str], envoy: Path, environ: Mapping[
             [str(envoy), "--mode", "validate", "--disable-hot-restart", "--log-level", "warning", "-c", name],
             capture_output=True,
             text=True,
-            timeout=_VALIDATION_TIMEOUT_S,
+            timeout=timeout_s,
             env=dict(environ),
             check=False,
         )
     except subprocess.TimeoutExpired:
         raise PlanoError(
-            f"Envoy did not finish checking its configuration within {_VALIDATION_TIMEOUT_S} s",
+            f"Envoy did not finish checking its configuration within {timeout_s:g} s",
             "Try again on a less busy machine.",
         ) from None
     finally:

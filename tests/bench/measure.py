@@ -2,7 +2,9 @@
 
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeVar
 
 import msgspec
 import psutil
@@ -11,9 +13,18 @@ from .contenders import BenchError, Contender
 from .load import PATIENCE_S, LoadResult, LoadSpec
 from .scenarios import Cell
 
+_T = TypeVar("_T")
+
 #: Of each measurement, before it: connections are opened, caches filled.
 _WARM_UP_SHARE = 0.2
 _START_S = 30.0
+#: After its last answer a gateway may have work left (logs, callbacks); it is its own, and not the next one's noise.
+_SETTLE_STEP_S = 0.1
+_SETTLED_CORES = 0.2
+_SETTLE_TIMEOUT_S = 20.0
+
+#: Keys of `cpu_us` that are not a contender's.
+OUR_OWN = frozenset({"upstream", "clients"})
 
 
 class Measurement(msgspec.Struct, frozen=True):
@@ -25,7 +36,9 @@ class Measurement(msgspec.Struct, frozen=True):
     round: int
     load: LoadResult
     cpu_us: dict[str, float]
-    """CPU time per good answer in microseconds: each of the contender's processes, `upstream` and `clients`."""
+    """CPU time per good answer in microseconds: each of the contender's processes, `upstream` and `clients`.
+
+    With what they still did after the last answer."""
     others_cores: float
     """Cores that were busy with something else at that time: the noise."""
 
@@ -39,7 +52,7 @@ class Memory(msgspec.Struct, frozen=True):
     after_mib: float
 
 
-def in_turn(round_: int, contenders: Sequence[Contender]) -> list[Contender]:
+def in_turn(round_: int, contenders: Sequence[_T]) -> list[_T]:
     """Every round begins with another one: none always follows the heaviest."""
     start = round_ % len(contenders)
     return [*contenders[start:], *contenders[:start]]
@@ -61,6 +74,15 @@ def measure_rounds(
                 yield _measure(contender, cell, round_, seconds, upstream)
 
 
+def warm_up(contenders: Sequence[Contender], cells: Sequence[Cell], seconds: float) -> None:
+    """Let each contender do once what will be measured: imports, caches and pools are not what is compared here."""
+    scenarios = dict.fromkeys(cell.scenario for cell in cells)
+    for contender in contenders:
+        for scenario in scenarios:
+            _run_load(LoadSpec(contender.port, scenario.name, max(each.connections for each in cells), 0.0, seconds))
+        _settle(contender.processes.values())
+
+
 def resident_mib(contenders: Sequence[Contender]) -> dict[tuple[str, str], float]:
     """Resident memory by contender and process."""
     return {
@@ -80,15 +102,14 @@ def _measure(contender: Contender, cell: Cell, round_: int, seconds: float, upst
     spec = LoadSpec(contender.port, cell.scenario.name, cell.connections, seconds * _WARM_UP_SHARE, seconds)
     try:
         before = {name: _cpu_s(process) for name, process in processes.items()}
-        machine_before_s = _machine_busy_s()
-        result, span_s = _run_load(spec)
-        machine_s = _machine_busy_s() - machine_before_s
+        result = _run_load(spec)
+        ours_s = _cpu_s(*processes.values()) - sum(before.values()) + result.cpu_s
+        _settle(processes.values())
         after = {name: _cpu_s(process) for name, process in processes.items()}
     except psutil.NoSuchProcess as error:
         raise BenchError(f"a process of {contender.name} ended during the measurement: {error}") from None
     cpu_us = {name: cpu_per_answer_us(before[name], after[name], result.answers) for name in processes}
     cpu_us["clients"] = cpu_per_answer_us(0.0, result.cpu_s, result.answers)
-    ours_s = sum(after[name] - before[name] for name in processes) + result.cpu_s
     return Measurement(
         contender=contender.name,
         scenario=cell.scenario.name,
@@ -96,33 +117,41 @@ def _measure(contender: Contender, cell: Cell, round_: int, seconds: float, upst
         round=round_,
         load=result,
         cpu_us=cpu_us,
-        others_cores=max(machine_s - ours_s, 0.0) / span_s,
+        others_cores=max(result.machine_s - ours_s, 0.0) / result.wall_s,
     )
 
 
-def _run_load(spec: LoadSpec) -> tuple[LoadResult, float]:
-    """The clients, in a process of their own, and how long they ran in seconds."""
-    run_s = spec.warm_up_s + spec.seconds
+def _run_load(spec: LoadSpec) -> LoadResult:
+    """The clients, in a process of their own."""
     done = subprocess.run(
-        [sys.executable, "-P", "-m", "tests.bench.load"],
+        [sys.executable, "-m", "tests.bench.load"],
         input=msgspec.json.encode(spec),
         capture_output=True,
-        timeout=run_s + PATIENCE_S + _START_S,
+        timeout=spec.warm_up_s + spec.seconds + PATIENCE_S + _START_S,
         check=False,
     )
     if done.returncode != 0:
         raise BenchError(f"the clients ended with {done.returncode}:\n{done.stderr.decode(errors='replace')}")
-    return msgspec.json.decode(done.stdout, type=LoadResult), run_s
+    return msgspec.json.decode(done.stdout, type=LoadResult)
 
 
-def _cpu_s(process: psutil.Process) -> float:
-    """CPU time of a process and all its threads, user and system."""
-    times = process.cpu_times()
-    return times.user + times.system
+def settle(cpu_s: Callable[[], float], wait: Callable[[float], object]) -> None:
+    """Wait until next to no CPU time is spent any more, but not for ever."""
+    last_s = cpu_s()
+    for _ in range(round(_SETTLE_TIMEOUT_S / _SETTLE_STEP_S)):
+        wait(_SETTLE_STEP_S)
+        now_s = cpu_s()
+        if now_s - last_s < _SETTLED_CORES * _SETTLE_STEP_S:
+            return
+        last_s = now_s
 
 
-def _machine_busy_s() -> float:
-    """CPU time of everything on this machine, and what a hypervisor gave to other machines."""
-    times = psutil.cpu_times()
-    idle = times.idle + getattr(times, "iowait", 0.0)
-    return sum(times) - idle - getattr(times, "guest", 0.0) - getattr(times, "guest_nice", 0.0)
+def _settle(processes: Iterable[psutil.Process]) -> None:
+    watched = [*processes]
+    settle(lambda: _cpu_s(*watched), threading.Event().wait)
+
+
+def _cpu_s(*processes: psutil.Process) -> float:
+    """CPU time of processes with all their threads, user and system."""
+    times = [process.cpu_times() for process in processes]
+    return sum(each.user + each.system for each in times)

@@ -1,13 +1,15 @@
 """What is sent and what is answered: requests of several sizes, and streams. Pure.
 
-The answer that a request wants stands in the request itself, in its `user` field, so that one upstream serves all
-contenders alike and none of them needs to be told.
+The answer that a request wants stands in its prompt, which every gateway passes on: one upstream serves all contenders
+alike, and none of them needs to be told.
 """
 
 import json
 import re
 from dataclasses import dataclass
 from typing import Literal
+
+import msgspec
 
 from .http_messages import Message
 
@@ -21,7 +23,7 @@ PACE_S = 0.005
 
 AnswerKind = Literal["json", "burst", "paced"]
 
-_KIND = re.compile(rb'"user": ?"(json|burst|paced)"')
+_KIND = re.compile(rb"answer:(json|burst|paced)\.")
 #: Stands once in every chunk of a stream, and nowhere else.
 _TOKEN = b'"content":"tok'
 #: Prose as prompts have it: words, line breaks, quotes, an indented line of code and a few characters beyond ASCII.
@@ -30,6 +32,17 @@ _PROSE = (
     '    if error == "rate limited": channel = following(channel)  # \\"elsewhere\\"\n'
     "Ein Gruß, 你好, and a line that ends here…\n"
 )
+
+
+class _Choice(msgspec.Struct):
+    finish_reason: str
+
+
+class _Completion(msgspec.Struct):
+    choices: list[_Choice]
+
+
+_completion = msgspec.json.Decoder(_Completion)
 
 
 @dataclass(frozen=True)
@@ -95,10 +108,10 @@ def request_body(scenario: Scenario) -> bytes:
     """A chat completion of the scenario's size, as an SDK would write it."""
 
     def document(prompt: str) -> bytes:
-        fields: dict[str, object] = {"model": MODEL, "user": scenario.kind}
+        fields: dict[str, object] = {"model": MODEL}
         if scenario.is_stream:
             fields["stream"] = True
-        fields["messages"] = [{"role": "user", "content": prompt}]
+        fields["messages"] = [{"role": "user", "content": f"answer:{scenario.kind}. {prompt}"}]
         return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode()
 
     prose_bytes = len(document(_PROSE)) - len(document(""))
@@ -114,7 +127,7 @@ def request(scenario: Scenario, authority: str) -> bytes:
     fields = {
         "host": authority,
         "accept": "application/json",
-        "accept-encoding": "gzip, deflate",
+        "accept-encoding": "identity",  # LiteLLM would compress, the others pass on what the upstream sent
         "authorization": "Bearer the-clients-own",
         "content-type": "application/json",
         "user-agent": "OpenAI/Python 2.0.0",
@@ -183,9 +196,12 @@ def fault_in(answer: Message, scenario: Scenario) -> str:
         return f"status {answer.status}: {answer.body[:200]!r}"
     body = answer.body
     if not scenario.is_stream:
-        whole = body.startswith(b"{") and body.endswith(b"}") and b'"finish_reason"' in body
-        return "" if whole else f"not a chat completion: {body[:200]!r}"
+        try:
+            _completion.decode(body)
+        except msgspec.MsgspecError as error:
+            return f"not a chat completion ({error}): {body[:200]!r}"
+        return ""
     tokens = body.replace(b'"content": ', b'"content":').count(_TOKEN)
     if tokens != CHUNKS_IN_A_STREAM:
-        return f"{tokens} chunks instead of {CHUNKS_IN_A_STREAM}"
+        return f"{tokens} chunks instead of {CHUNKS_IN_A_STREAM}: {body[:200]!r}…"
     return "" if body.rstrip().endswith(b"data: [DONE]") else f"a stream without its end: …{body[-100:]!r}"

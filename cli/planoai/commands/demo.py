@@ -44,19 +44,30 @@ def demo(*, port: int | None, envoy: str | None, ends: bool) -> None:
     """
     output = Output()
     root = Path(tempfile.mkdtemp(prefix="plano-demo-"))
+    home = PlanoHome(root / "home")
     try:
         with run_in_thread() as provider:
-            _run(output, root, provider, port or _free_port(), envoy, ends=ends)
+            _run(output, root, home, provider, port or _free_port(), envoy, ends=ends)
     finally:
-        shutil.rmtree(root, ignore_errors=True)
+        # The sockets are elsewhere where the path of temporary files is a long one.
+        for directory in (root, home.sockets):
+            shutil.rmtree(directory, ignore_errors=True)
 
 
-def _run(output: Output, root: Path, provider: ThreadedSimulator, port: int, envoy: str | None, *, ends: bool) -> None:
+def _run(
+    output: Output,
+    root: Path,
+    home: PlanoHome,
+    provider: ThreadedSimulator,
+    port: int,
+    envoy: str | None,
+    *,
+    ends: bool,
+) -> None:
     from planoai.gateway import prepare_gateway  # noqa: PLC0415 - takes its time to import; `--help` does not need it
 
     config = root / "config.yaml"
     config.write_text(demo_config(recommended_config_text(), provider.url, port), encoding="utf-8")
-    home = PlanoHome(root / "home")
     binary = find_envoy(envoy, PlanoHome.from_environment(os.environ), os.environ)
     environ = {**os.environ, **DEMO_KEYS}
     failure: list[PlanoError] = []

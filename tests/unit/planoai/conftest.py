@@ -21,7 +21,7 @@ CA_FILE = "/etc/certificates.pem"
 NONCE = "0123456789abcdef"
 
 #: Addresses of proxies.
-HOSTS = {"proxy.example": "192.0.2.1", "other-proxy.example": "2001:db8::1"}
+HOSTS = {"proxy.example": "192.0.2.1", "other-proxy.example": "2001:db8::1", "2001:db8::1": "2001:db8::1"}
 
 Compile = Callable[..., CompiledGateway]
 

@@ -115,7 +115,7 @@ def test_a_built_in_provider(compiled: Compile) -> None:
 
 
 def test_timeouts(compiled: Compile) -> None:
-    """A channel's own, else the file's: for connecting from `overrides`, for silence from the listeners."""
+    """A channel's own; for connecting, else that of `overrides`; of a listener, its own."""
     own = {"timeouts": {"connect": "250ms", "first_token": "3s", "idle": "2m"}}
     result = compiled(
         {**HTTPS, **own},
@@ -125,7 +125,7 @@ def test_timeouts(compiled: Compile) -> None:
     )
 
     assert ["0.250s", "7.000s"] == [each.connect_timeout for each in result.envoy.channels]
-    assert [(3.0, 120.0), (None, 3600.0)] == [
+    assert [(3.0, 120.0), (None, 600.0)] == [
         (each.first_token_timeout_s, each.idle_timeout_s) for each in result.brightstaff.channels
     ]
     assert ["300.000s", "3600.000s"] == [each.idle_timeout for each in result.envoy.listeners]
@@ -139,10 +139,12 @@ def test_a_timeout_is_never_zero(compiled: Compile) -> None:
 
 
 def test_overrides(compiled: Compile) -> None:
-    """The largest request, for both who must know it."""
-    result = compiled(HTTPS, overrides={"max_request_bytes": "3MiB"})
+    """The largest request, for both who must know it; the origins of pages for brightstaff."""
+    overrides = {"max_request_bytes": "3MiB", "allowed_origins": ["https://chat.example"]}
+    result = compiled(HTTPS, overrides=overrides)
 
     assert 3 * 1024 * 1024 == result.envoy.max_request_bytes == result.brightstaff.max_request_bytes
+    assert ("https://chat.example",) == result.brightstaff.allowed_origins
 
 
 def test_listeners(compiled: Compile) -> None:
@@ -197,19 +199,17 @@ def test_retry_policies(compiled: Compile) -> None:
         retry_policy={"fallback_models": ["a/one"]},
     )
 
-    assert (
-        RetrySettings(
-            ("b/one",),
-            "same_provider",
-            4,
-            (
-                StatusRule(((401, 401), (502, 504)), "different_provider", 2),
-                StatusRule(((429, 429),), "same_provider", 4),
-            ),
-        )
-        == result.brightstaff.channels[0].retry
+    expected = RetrySettings(
+        fallback_models=("b/one",),
+        default_strategy="same_provider",
+        default_max_attempts=4,
+        on_status_codes=(
+            StatusRule(((401, 401), (502, 504)), "different_provider", 2),
+            StatusRule(((429, 429),), "same_provider", 4),
+        ),
     )
-    assert RetrySettings(("a/one",)) == result.brightstaff.channels[1].retry
+    assert expected == result.brightstaff.channels[0].retry
+    assert RetrySettings(fallback_models=("a/one",)) == result.brightstaff.channels[1].retry
 
 
 def test_no_policy(compiled: Compile) -> None:
@@ -297,6 +297,17 @@ def test_proxy_of_a_channel(
 ) -> None:
     """Its own, else the environment's; Envoy is given an address."""
     assert expected == cluster(compiled({**HTTPS, **own}, environ=environ)).proxy
+
+
+def test_messages_name_the_proxy(compiled: Compile) -> None:
+    """As it was written: brightstaff says on which way a provider could not be reached."""
+    channels = compiled(
+        {**HTTPS, "proxy": "http://proxy.example:3128"},
+        {**HTTPS, "model": "b/one", "proxy": "http://[2001:db8::1]:8080"},
+        {**HTTPS, "model": "c/one"},
+    ).brightstaff.channels
+
+    assert ["proxy.example:3128", "[2001:db8::1]:8080", None] == [each.proxy for each in channels]
 
 
 @pytest.mark.parametrize(

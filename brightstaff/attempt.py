@@ -11,18 +11,24 @@ The edge (`service`) feeds it messages and carries out the commands that it retu
 import logging
 from enum import Enum, auto
 
-from brightstaff import failures, retry
+from brightstaff import failures
 from brightstaff.answers import answer_locally, error_reply, foreign_origin, unknown_model
-from brightstaff.catalog import Target, UnknownModelError
+from brightstaff.caller import read_limits
+from brightstaff.catalog import UnknownModelError
 from brightstaff.commands import Command, ForwardBody, ForwardHeaders, ForwardRequest, ForwardTrailers, Reply
 from brightstaff.errors import APIError
-from brightstaff.exchange import Exchange
+from brightstaff.exchange import Exchange, KeptAnswer
+from brightstaff.exhausted import exhausted_reply
 from brightstaff.gateway import Gateway
 from brightstaff.headers import Header, added_to_request, header_safe, removed_from_request, removed_from_response
 from brightstaff.origins import response_headers
 from brightstaff.request_body import BadRequestError, RequestBody, read_request_body
+from brightstaff.retry import RETRIABLE_STATUSES, Failure, PassOn, TryNext, most_useful
+from brightstaff.retry_after import retry_after_s
+from brightstaff.sse import WAIT, FirstEvents
 from brightstaff.surface import ModelCall, classify
 from brightstaff.trail import Hop
+from brightstaff.verdict import Fault, Verdict, judge_answer
 
 log = logging.getLogger("brightstaff.attempt")
 
@@ -41,10 +47,16 @@ _HELD_BYTES = 64 * 1024
 _DRAINED_TIMES = 4
 
 
+#: So long is waited for the rest of an error's body before it is judged by what is there.
+_ERROR_BODY_S = 2.0
+
+
 class Phase(Enum):
     """Where an attempt stands."""
 
     READING = auto()
+    BACKING_OFF = auto()
+    """The request is complete, and its time has not come."""
     WAITING = auto()
     HOLDING = auto()
     STREAMING = auto()
@@ -71,12 +83,18 @@ class Attempt:
         self._chunks: list[bytes] = []
         self._received_bytes = 0
         self._exchange: Exchange | None = None
-        self._target: Target | None = None
+        self._body: RequestBody | None = None
+        self._trailers = False
         self._hop: Hop | None = None
+        self._status = 0
         self._is_event_stream = False
+        self._first_events: FirstEvents | None = None
+        self._first_token_due_s: float | None = None
         self._held_headers: list[Header] = []
         self._held: list[bytes] = []
         self._held_bytes = 0
+        self._headers_only = False
+        self._released = False
 
     # ---------------------------------------------------------------- the request
 
@@ -130,31 +148,29 @@ class Attempt:
         try:
             body = read_request_body(self._call, raw, self._fields.get("content-type", ""))
             if exchange is None:
-                exchange = self._begin(body, now_s)
+                limits = read_limits(self._fields, now_s, self._gateway.max_attempts)
+                exchange = self._gateway.begin(self._request_id, self._call, body.model, limits, now_s)
         except BadRequestError as error:
             return self._reply(error_reply(error.error, self._request_id))
         except UnknownModelError as error:
             return self._reply(error_reply(unknown_model(error.args[0], self._gateway.catalog), self._request_id))
-        self._exchange = exchange
+        self._exchange, self._body, self._trailers = exchange, body, trailers
         if exchange.upcoming is None:  # the attempt before ended without an answer: its stream was cut
-            return self._after_failure(failures.RESET, now_s, resend=False) or self._send(
-                exchange, body, now_s, trailers=trailers
-            )
-        return self._send(exchange, body, now_s, trailers=trailers)
+            self._note_failure(failures.RESET, now_s)
+            if exchange.upcoming is None:
+                return self._give_up(now_s)
+        if exchange.not_before_s > now_s:
+            self.phase = Phase.BACKING_OFF
+            self.deadline_s = exchange.not_before_s
+            return []
+        return self._send(now_s)
 
-    def _begin(self, body: RequestBody, now_s: float) -> Exchange:
-        assert self._call is not None  # noqa: S101
-        target = self._gateway.catalog.resolve(body.model)
-        exchange = Exchange(self._request_id, self._call, body.model, target.channel.retry, target, now_s)
-        self._gateway.exchanges.start(exchange)
-        return exchange
-
-    def _send(self, exchange: Exchange, body: RequestBody, now_s: float, *, trailers: bool) -> list[Command]:
-        target = exchange.upcoming
-        assert target is not None  # noqa: S101
-        exchange.upcoming = None
-        self._target = target
-        self._hop = exchange.hop = exchange.trail.start(target.name, now_s)
+    def _send(self, now_s: float) -> list[Command]:
+        exchange, body = self._exchange, self._body
+        assert exchange is not None  # noqa: S101
+        assert body is not None  # noqa: S101
+        target = exchange.start_attempt(now_s)
+        self._hop = exchange.hop
         log.debug(
             "request_id=%s attempt=%d channel=%s key=%s",
             exchange.id,
@@ -164,14 +180,17 @@ class Attempt:
         )
         data = body.for_model(target.model)
         self.phase = Phase.WAITING
+        if body.streams and target.channel.first_token_timeout_s is not None:
+            self._first_token_due_s = now_s + target.channel.first_token_timeout_s
         self._set_deadline(now_s)
         added = added_to_request(target, exchange.call.suffix, exchange.call.query, self._headers, len(data))
         if body.streams:
             # A stream has to be read here: its first event may be an error, and its end may need an event of ours.
             added.append(("accept-encoding", "identity"))
+            self._first_events = FirstEvents(exchange.call.suffix)
         names = {name for name, _ in added}
         removed = [name for name in removed_from_request(self._headers) if name not in names]
-        return [ForwardRequest(added, removed, data, trailers)]
+        return [ForwardRequest(added, removed, data, self._trailers)]
 
     # ---------------------------------------------------------------- the response
 
@@ -186,16 +205,20 @@ class Attempt:
         if local is not None:
             log.debug("request_id=%s egress says: %s", self._exchange.id, local)
             return self._after_failure(failures.read_local_failure(local), now_s)
-        status = int(fields.get(":status", "0"))
-        following = self._next_target(status)
-        if following is not None:
-            return self._mark_for_retry(following, status, now_s)
+        self._held_headers = headers
+        self._status = int(fields.get(":status", "0"))
         content_type = fields.get("content-type", "").lower()
         self._is_event_stream = content_type.startswith("text/event-stream")
-        self._held_headers = headers
-        if end_of_stream or not (self._is_event_stream or "json" in content_type):
+        readable = self._is_event_stream or "json" in content_type or "html" in content_type
+        failed = self._status >= 400 and self._exchange.policy is not None
+        if not (readable or failed):
             return self._release(now_s, end_of_stream=end_of_stream)
         self.phase = Phase.HOLDING
+        if end_of_stream:
+            self._headers_only = True
+            return self._judge(now_s, end_of_stream=True)
+        if failed:
+            self.deadline_s = now_s + _ERROR_BODY_S
         return []
 
     def on_response_body(self, data: bytes, end_of_stream: bool, now_s: float) -> list[Command]:
@@ -212,41 +235,117 @@ class Attempt:
             return [ForwardBody(data, end_of_stream)]
         self._held.append(data)
         self._held_bytes += len(data)
-        enough = self._held_bytes > (0 if self._is_event_stream else _HELD_BYTES)
-        if enough or end_of_stream:
-            return self._release(now_s, end_of_stream=end_of_stream)
-        self._set_deadline(now_s)
+        if self._status < 400:
+            self._set_deadline(now_s)
+        if self._is_event_stream and self._status < 400:
+            return self._judge_events(data, now_s, end_of_stream=end_of_stream)
+        if end_of_stream or self._held_bytes > _HELD_BYTES:
+            return self._judge(now_s, end_of_stream=end_of_stream)
         return []
 
     def on_response_trailers(self, now_s: float) -> list[Command]:
         """The provider's answer ended with trailers."""
         if self.phase is Phase.ANSWERED:
             return []
-        released = self._release(now_s, end_of_stream=False) if self.phase is Phase.HOLDING else []
-        if self.phase is Phase.STREAMING:
+        if self.phase is not Phase.HOLDING:
+            if self.phase is Phase.STREAMING:
+                self.finish()
+            return [ForwardTrailers()]
+        commands = self._judge(now_s, end_of_stream=False)
+        if self._released:
             self.finish()
-        return [*released, ForwardTrailers()]
+            commands.append(ForwardTrailers())
+        return commands
+
+    def _judge_events(self, data: bytes, now_s: float, *, end_of_stream: bool) -> list[Command]:
+        """What has come of a stream may be an answer already, or a failure, or neither yet."""
+        exchange, events = self._exchange, self._first_events
+        if exchange is None or exchange.policy is None or events is None:
+            seen = self._held_bytes > 0 or end_of_stream
+            return self._release(now_s, end_of_stream=end_of_stream) if seen else []
+        decision = events.feed(data)
+        if decision is WAIT and end_of_stream:
+            decision = events.end()
+        if isinstance(decision, Verdict) and decision.fault is not Fault.CALLER:
+            return self._reject(decision, now_s, end_of_stream=end_of_stream)
+        if decision is not WAIT or end_of_stream or self._held_bytes > _HELD_BYTES:
+            return self._release(now_s, end_of_stream=end_of_stream)
+        return []
+
+    def _judge(self, now_s: float, *, end_of_stream: bool) -> list[Command]:
+        """What is held is an answer, or a failure of the channel. Without a policy nobody asks."""
+        exchange = self._exchange
+        assert exchange is not None  # noqa: S101
+        if exchange.policy is None:
+            return self._release(now_s, end_of_stream=end_of_stream)
+        fields = dict(self._held_headers)
+        encoded = fields.get("content-encoding", "identity").lower() != "identity"
+        if encoded and self._status < 400:
+            return self._release(now_s, end_of_stream=end_of_stream)
+        body = b"" if encoded else b"".join(self._held)
+        verdict = judge_answer(self._status, fields.get("content-type", "").lower(), body, exchange.call.suffix)
+        if verdict is None:
+            return self._release(now_s, end_of_stream=end_of_stream)
+        return self._reject(verdict, now_s, end_of_stream=end_of_stream)
+
+    def _callers_faults(self) -> tuple[Fault, ...]:
+        """What the channel is not to blame for: with `passthrough_auth` the key is the caller's own, too."""
+        exchange = self._exchange
+        assert exchange is not None  # noqa: S101
+        return (Fault.CALLER, Fault.KEY) if exchange.target.channel.passthrough_auth else (Fault.CALLER,)
+
+    def _reject(self, verdict: Verdict, now_s: float, *, end_of_stream: bool) -> list[Command]:
+        """The answer is none. Try elsewhere if that is possible; otherwise it is what the client gets."""
+        exchange = self._exchange
+        assert exchange is not None  # noqa: S101
+        body = b"".join(self._held)
+        word = str(self._status) if self._status >= 400 else verdict.cause
+        failure = Failure(
+            channel=exchange.trail.hops[-1].channel,
+            status=self._status if self._status >= 400 else 502,
+            channel_at_fault=verdict.cause != str(self._status) and verdict.fault not in self._callers_faults(),
+            retry_after_s=retry_after_s(dict(self._held_headers), body, self._gateway.wall_clock()),
+        )
+        problem = None if self._status >= 400 else verdict.cause
+        exchange.trail.hops[-1].end(word, now_s)
+        decision = exchange.fail(failure, KeptAnswer(self._held_headers, body, problem), now_s, self._gateway.chance())
+        if isinstance(decision, TryNext):
+            self._log_retry(word)
+            self._gateway.exchanges.rest(exchange, now_s)
+            self._end(Phase.ANSWERED)
+            # `ingress` sees only a mark: it drops this answer and sends the request again.
+            return [Reply(failure.status, [(RETRY, "1")], b"", "plano_retry")]
+        final = self._status >= 400 and not failure.channel_at_fault and self._status not in RETRIABLE_STATUSES
+        if final or (problem is None and most_useful(exchange.failures) == len(exchange.failures) - 1):
+            return self._release(now_s, end_of_stream=end_of_stream)
+        return self._give_up(now_s)
 
     def _release(self, now_s: float, *, end_of_stream: bool) -> list[Command]:
         """This answer it is: from here on it goes to the client as it comes."""
         exchange = self._exchange
         assert exchange is not None  # noqa: S101
-        attempts = len(exchange.trail.hops)
-        status = int(dict(self._held_headers).get(":status", "0"))
-        exchange.trail.hops[-1].end(str(status), now_s)
-        if attempts > 1 and status < 400:
+        hop = exchange.trail.hops[-1]
+        hop.end(str(self._status), now_s)
+        if len(exchange.trail.hops) > 1 and self._status < 400:
             log.info(
                 "request_id=%s metric.retry_success: model=%s, total_attempts=%d",
-                exchange.id, exchange.trail.hops[-1].channel, attempts,
+                exchange.id, hop.channel, len(exchange.trail.hops),
             )  # fmt: skip
+            if exchange.target.model != exchange.chain[0].model:
+                hop.other_model = True
+                log.warning(
+                    "request_id=%s answered by another model: %s was asked, %s answered",
+                    exchange.id, exchange.chain[0].name, hop.channel,
+                )  # fmt: skip
         commands: list[Command] = [
             ForwardHeaders(
                 [*self._result_headers(now_s), *self._page_headers], removed_from_response(self._held_headers)
             )
         ]
-        if self._held or (end_of_stream and self.phase is Phase.HOLDING):
+        if self._held or (end_of_stream and self.phase is Phase.HOLDING and not self._headers_only):
             commands.append(ForwardBody(b"".join(self._held), end_of_stream))
             self._held.clear()
+        self._released = True
         self.phase = Phase.STREAMING
         self._set_deadline(now_s)
         if end_of_stream:
@@ -267,63 +366,65 @@ class Attempt:
 
     # ---------------------------------------------------------------- failures
 
-    def _next_target(self, status: int) -> Target | None:
-        """Where to try next after this status; None to pass the answer on."""
-        exchange = self._exchange
-        assert exchange is not None  # noqa: S101
-        tried = [hop.channel for hop in exchange.trail.hops]
-        decision = retry.decide(exchange.policy, tried, status, self._gateway.max_attempts)
-        return self._gateway.catalog.find(decision.channel) if isinstance(decision, retry.TryNext) else None
-
-    def _note_retry(self, following: Target, outcome: str) -> None:
-        exchange = self._exchange
-        assert exchange is not None  # noqa: S101
-        failed = exchange.trail.hops[-1].channel
-        log.warning("request_id=%s Retriable error detected: provider=%s, status_code=%s", exchange.id, failed, outcome)
-        log.warning("request_id=%s Retry initiated: target_model=%s", exchange.id, following.name)
-
-    def _mark_for_retry(self, following: Target, status: int, now_s: float) -> list[Command]:
-        """Let `ingress` see only a mark: it drops this answer and sends the request again."""
-        exchange = self._exchange
-        assert exchange is not None  # noqa: S101
-        exchange.trail.hops[-1].end(str(status), now_s)
-        self._note_retry(following, str(status))
-        exchange.upcoming = following
-        self._gateway.exchanges.rest(exchange, now_s)
-        self._end()
-        return [ForwardHeaders([(RETRY, "1")], [])]
-
-    def _after_failure(self, failure: failures.LocalFailure, now_s: float, *, resend: bool = True) -> list[Command]:
-        """No answer from the provider. Without `resend` the next attempt is this one: nothing to send back then."""
+    def _note_failure(self, failure: failures.LocalFailure, now_s: float) -> None:
+        """The last attempt got no answer; what follows is then in the exchange."""
         exchange = self._exchange
         assert exchange is not None  # noqa: S101
         hop = exchange.trail.hops[-1]
         hop.end(failure.word, now_s)
-        following = self._next_target(failure.status)
-        if following is None:
-            failed = self._gateway.catalog.find(hop.channel)
-            assert failed is not None, "what was tried is configured"  # noqa: S101
-            error = APIError(failure.status, f"provider_{failure.word}", failures.sentence(failure, failed))
-            log.error("request_id=%s %s", exchange.id, error.message)
-            reply = error_reply(error, exchange.id)
-            reply.headers.extend(self._result_headers(now_s)[1:])
-            return self._reply(reply)
-        self._note_retry(following, failure.word)
-        exchange.upcoming = following
-        if not resend:
-            return []
+        noted = Failure(hop.channel, failure.status, timeout=failure.word == failures.TIMEOUT.word)
+        if isinstance(exchange.fail(noted, failure, now_s, self._gateway.chance()), TryNext):
+            self._log_retry(failure.word)
+
+    def _log_retry(self, outcome: str) -> None:
+        exchange = self._exchange
+        assert exchange is not None  # noqa: S101
+        assert exchange.upcoming is not None  # noqa: S101
+        failed = exchange.trail.hops[-1].channel
+        log.warning("request_id=%s Retriable error detected: provider=%s, status_code=%s", exchange.id, failed, outcome)
+        log.warning("request_id=%s Retry initiated: target_model=%s", exchange.id, exchange.upcoming.name)
+
+    def _after_failure(self, failure: failures.LocalFailure, now_s: float) -> list[Command]:
+        """No answer from the provider: another attempt, or the end."""
+        self._note_failure(failure, now_s)
+        exchange = self._exchange
+        assert exchange is not None  # noqa: S101
+        if exchange.upcoming is None:
+            return self._give_up(now_s)
         self._gateway.exchanges.rest(exchange, now_s)
         self._end(Phase.ANSWERED)
         return [Reply(failure.status, [(RETRY, "1")], b"", "plano_retry")]
+
+    def _give_up(self, now_s: float) -> list[Command]:
+        """Nothing is left to try: the client gets the failure that tells most."""
+        exchange = self._exchange
+        assert exchange is not None  # noqa: S101
+        reply = exhausted_reply(exchange)
+        log.error("request_id=%s every attempt failed: %s", exchange.id, exchange.trail.render(now_s))
+        reply.headers.extend(self._result_headers(now_s))
+        return self._reply(reply)
 
     # ---------------------------------------------------------------- time, and the end
 
     def on_deadline(self, now_s: float) -> list[Command]:
         """`deadline_s` has passed and nothing came."""
-        exchange, target = self._exchange, self._target
-        if exchange is None or target is None or self.phase in (Phase.READING, Phase.DONE, Phase.ANSWERED):
+        exchange = self._exchange
+        if exchange is None or self.phase in (Phase.READING, Phase.DONE, Phase.ANSWERED):
             return []
+        if self.phase is Phase.BACKING_OFF:
+            return self._send(now_s)
+        target = exchange.target
+        if self.phase is Phase.HOLDING and self._status >= 400:
+            return self._judge(now_s, end_of_stream=False)
         if self.phase in (Phase.WAITING, Phase.HOLDING):
+            due_s = self._first_token_due_s
+            if due_s is not None and due_s <= now_s:
+                self._first_token_due_s = None
+                timeout = Failure(target.name, failures.TIMEOUT.status, timeout=True)
+                if isinstance(exchange.what_next(timeout, now_s, 0.0), PassOn):
+                    # Never fatal on the last candidate: a slow answer is better than none.
+                    self._set_deadline(now_s)
+                    return []
             return self._after_failure(failures.TIMEOUT, now_s)
         # Silence in the middle of an answer: no switch is possible any more, but the client learns why it ends.
         message = failures.sentence(failures.TIMEOUT, target).replace(
@@ -337,11 +438,17 @@ class Attempt:
         return [ForwardBody(b"\n\ndata: " + APIError(504, "provider_stalled", message).body() + b"\n\n", True)]
 
     def _set_deadline(self, now_s: float) -> None:
-        assert self._target is not None  # noqa: S101
-        channel = self._target.channel
-        first_token_s = channel.first_token_timeout_s
-        waiting = self.phase in (Phase.WAITING, Phase.HOLDING) and first_token_s is not None
-        self.deadline_s = now_s + (first_token_s if waiting and first_token_s is not None else channel.idle_timeout_s)
+        """Something moved: the idle time begins anew, the deadline of the first token stands."""
+        exchange = self._exchange
+        assert exchange is not None  # noqa: S101
+        due_s = now_s + exchange.target.channel.idle_timeout_s
+        if self.phase in (Phase.WAITING, Phase.HOLDING):
+            due_s = min(
+                due_s,
+                *(each for each in (self._first_token_due_s, exchange.limits.deadline_s) if each is not None),
+                due_s,
+            )
+        self.deadline_s = due_s
 
     def _reply(self, reply: Reply) -> list[Command]:
         reply.headers.extend(self._page_headers)

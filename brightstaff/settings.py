@@ -25,14 +25,37 @@ class StatusRule(msgspec.Struct, frozen=True):
         return any(low <= status <= high for low, high in self.codes)
 
 
+class TimeoutRule(msgspec.Struct, frozen=True):
+    """`on_timeout`: what to do when a channel does not answer in time."""
+
+    strategy: Strategy
+    max_attempts: int
+
+
+class Backoff(msgspec.Struct, frozen=True):
+    """The wait before a retry; it doubles with each."""
+
+    apply_to: Literal["same_model", "same_provider", "global"] = "same_model"
+    base_s: float = 0.1
+    max_s: float = 5.0
+    jitter: bool = True
+
+
 class RetrySettings(msgspec.Struct, frozen=True):
     """A channel's `retry_policy`."""
 
     fallback_models: tuple[str, ...] = ()
     """Names of channels, in the order in which they are tried."""
+    fallback_scope: Literal["all_providers", "fallback_list_only"] = "all_providers"
     default_strategy: Strategy = "different_provider"
     default_max_attempts: int = 3
     on_status_codes: tuple[StatusRule, ...] = ()
+    on_timeout: TimeoutRule | None = None
+    max_retry_duration_s: float | None = None
+    """For all retries together, from the first one on."""
+    backoff: Backoff = Backoff()
+    max_retry_after_s: float = 300.0
+    """A longer Retry-After counts as this."""
 
 
 class Channel(msgspec.Struct, frozen=True):

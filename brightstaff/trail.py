@@ -16,6 +16,8 @@ class Hop:
     outcome: str | None = None
     """HTTP status, or one word: `refused`, `timeout`, `reset`, …; None while it runs."""
     ended_s: float | None = None
+    other_model: bool = False
+    """Whether this channel's model is not the one that was asked for."""
 
     def end(self, outcome: str, now_s: float) -> None:
         """Note what came of it; the first word stands."""
@@ -24,10 +26,11 @@ class Hop:
             self.ended_s = now_s
 
     def render(self, now_s: float) -> str:
-        """`custom/claude-opus-4-6=429/12ms`."""
+        """`custom/claude-opus-4-6=429/12ms`, with `;other-model` where that is so."""
         ended_s = now_s if self.ended_s is None else self.ended_s
         elapsed_ms = round((ended_s - self.started_s) * 1000)
-        return f"{header_safe(self.channel).replace(',', '%2C')}={self.outcome or 'running'}/{elapsed_ms}ms"
+        text = f"{header_safe(self.channel).replace(',', '%2C')}={self.outcome or 'running'}/{elapsed_ms}ms"
+        return f"{text};other-model" if self.other_model else text
 
 
 @dataclass

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
-from brightstaff.settings import Channel, RetrySettings, Settings, StatusRule
+from brightstaff.settings import Backoff, Channel, RetrySettings, Settings, StatusRule, TimeoutRule
 from planoai.config import LoadedConfig, ModelProvider, RetryPolicy
 from planoai.config.endpoint import Endpoint, endpoint_of
 from planoai.errors import PlanoError
@@ -209,16 +209,31 @@ def _channel(
 
 
 def _retry(policy: RetryPolicy) -> RetrySettings:
+    default_strategy, default_max_attempts = policy.default_strategy, policy.default_max_attempts
+    handling = policy.retry_after_handling
+    on_timeout = policy.on_timeout
     return RetrySettings(
         fallback_models=policy.fallback_models,
-        default_strategy=policy.default_strategy,
-        default_max_attempts=policy.default_max_attempts,
+        fallback_scope=policy.fallback_scope,
+        default_strategy=default_strategy,
+        default_max_attempts=default_max_attempts,
         on_status_codes=tuple(
             StatusRule(
                 codes=tuple((low, high) for low, high in rule.codes),
-                strategy=rule.strategy or policy.default_strategy,
-                max_attempts=rule.max_attempts or policy.default_max_attempts,
+                strategy=rule.strategy or default_strategy,
+                max_attempts=rule.max_attempts or default_max_attempts,
             )
             for rule in policy.on_status_codes
         ),
+        on_timeout=None
+        if on_timeout is None
+        else TimeoutRule(on_timeout.strategy or default_strategy, on_timeout.max_attempts or default_max_attempts),
+        max_retry_duration_s=None if policy.max_retry_duration_ms is None else policy.max_retry_duration_ms / 1000,
+        backoff=Backoff(
+            apply_to=policy.backoff.apply_to,
+            base_s=policy.backoff.base_ms / 1000,
+            max_s=policy.backoff.max_ms / 1000,
+            jitter=policy.backoff.jitter,
+        ),
+        max_retry_after_s=float(handling.max_retry_after_seconds),
     )

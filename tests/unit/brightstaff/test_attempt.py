@@ -20,6 +20,8 @@ NewGateway = Callable[..., Gateway]
 
 ID = "id-1"
 ASK = b'{"model":"one/m"}'
+ANSWER = b'{"choices":[{"message":{"content":"x"}}]}'
+STREAM = b'{"model":"one/m","stream":true}'
 JSON = "application/json"
 SSE = "text/event-stream; charset=utf-8"
 
@@ -487,31 +489,34 @@ def test_an_error_of_the_provider_passes_unchanged(single: Callable[[], Gateway]
 
 # -------------------------------------------------------------------- another attempt
 
-MARK = [ForwardHeaders([("x-plano-retry", "1")], [])]
+
+def marked(commands: Sequence[Command]) -> bool:
+    """Whether the only command is the mark that makes `ingress` send the request again."""
+    return len(commands) == 1 and isinstance(commands[0], Reply) and dict(commands[0].headers) == {"x-plano-retry": "1"}
 
 
 def test_a_rate_limited_channel_is_followed_by_the_next(chain: Gateway) -> None:
     """429: `ingress` sees only a mark; the same request then goes to the next channel with its key and model."""
     first, _ = sent(chain, now_s=10.0)
-    assert MARK == first.on_response_headers(response_headers(429), False, 10.012)
-    # What follows is dropped by `ingress`, but Envoy wants each of its messages answered.
-    assert [ForwardBody(b"slow down", True)] == first.on_response_body(b"slow down", True, 10.012)
+    # Its words are read before the decision: they may say who is at fault, and when to come back.
+    assert [] == first.on_response_headers(response_headers(429), False, 10.011)
+    assert marked(first.on_response_body(b"slow down", True, 10.012))
     first.on_close(10.013)
 
     second, command = sent(chain, now_s=10.02)
     assert "Bearer secret-two" == dict(command.set_headers)["authorization"]
-    assert MARK == second.on_response_headers(response_headers(500, "text/plain"), False, 10.05)
-    assert [ForwardTrailers()] == second.on_response_trailers(10.05)
+    assert [] == second.on_response_headers(response_headers(500, "text/plain"), False, 10.05)
+    assert marked(second.on_response_trailers(10.05))
     second.on_close(10.05)
 
     third, command = sent(chain, now_s=10.06)
     assert (b'{"model":"n"}', "cluster-three") == (command.body, dict(command.set_headers)["x-plano-channel"])
     third.on_response_headers(response_headers(), False, 10.1)
-    headers, body = third.on_response_body(b"{}", True, 10.16)
+    headers, body = third.on_response_body(ANSWER, True, 10.16)
     assert isinstance(headers, ForwardHeaders)
-    assert ForwardBody(b"{}", True) == body
+    assert ForwardBody(ANSWER, True) == body
     result = dict(headers.set_headers)
-    assert ("three/n", "one/m", "one/m=429/12ms, two/m=500/30ms, three/n=200/100ms") == (
+    assert ("three/n", "one/m", "one/m=429/12ms, two/m=500/30ms, three/n=200/100ms;other-model") == (
         result["x-plano-model"],
         result["x-plano-requested-model"],
         result["x-plano-attempts"],
@@ -523,7 +528,7 @@ def test_when_all_have_failed_the_last_answer_passes(chain: Gateway) -> None:
     """The client gets the last provider's own words, and the whole trail."""
     for _ in range(2):
         attempt, _ = sent(chain)
-        assert MARK == attempt.on_response_headers(response_headers(503), False, 1.0)
+        assert marked(attempt.on_response_headers(response_headers(503), True, 1.0))
     attempt, _ = sent(chain)
     assert [] == attempt.on_response_headers(response_headers(429, JSON, retry_after="7"), False, 1.0)
     headers, body = attempt.on_response_body(b'{"error":{}}', True, 1.0)
@@ -537,7 +542,7 @@ def test_when_all_have_failed_the_last_answer_passes(chain: Gateway) -> None:
 def test_requests_are_kept_apart(chain: Gateway) -> None:
     """The id decides: a second client that asks at the same time begins at the first channel."""
     first, _ = sent(chain)
-    first.on_response_headers(response_headers(429), False, 1.0)
+    first.on_response_headers(response_headers(429), True, 1.0)
     _, other = sent(chain, x_plano_request_id="id-2")
     _, again = sent(chain)
     assert ["cluster-one", "cluster-two"] == [dict(each.set_headers)["x-plano-channel"] for each in (other, again)]
@@ -546,7 +551,7 @@ def test_requests_are_kept_apart(chain: Gateway) -> None:
 def test_a_clients_mistake_is_not_retried(chain: Gateway) -> None:
     """400 is the same everywhere."""
     attempt, _ = sent(chain)
-    assert [] == attempt.on_response_headers(response_headers(400), False, 1.0)
+    assert not marked(attempt.on_response_headers(response_headers(400), True, 1.0))
 
 
 def test_a_rule_of_the_policy_counts(new_gateway: NewGateway, new_channel: NewChannel) -> None:
@@ -555,9 +560,9 @@ def test_a_rule_of_the_policy_counts(new_gateway: NewGateway, new_channel: NewCh
     policy = RetrySettings(("two/m", "three/m"), on_status_codes=(rule,))
     gateway = new_gateway(new_channel("one/m", retry=policy), new_channel("two/m"), new_channel("three/m"))
     first, _ = sent(gateway)
-    assert MARK == first.on_response_headers(response_headers(404), False, 1.0)
+    assert marked(first.on_response_headers(response_headers(404), True, 1.0))
     second, _ = sent(gateway)
-    assert [] == second.on_response_headers(response_headers(404), False, 1.0)
+    assert not marked(second.on_response_headers(response_headers(404), True, 1.0))
 
 
 def test_the_gateways_own_limit(new_gateway: NewGateway, new_channel: NewChannel) -> None:
@@ -565,20 +570,20 @@ def test_the_gateways_own_limit(new_gateway: NewGateway, new_channel: NewChannel
     policy = RetrySettings(("two/m",), default_max_attempts=9)
     gateway = new_gateway(new_channel("one/m", retry=policy), new_channel("two/m"), max_attempts=1)
     attempt, _ = sent(gateway)
-    assert [] == attempt.on_response_headers(response_headers(429), False, 1.0)
+    assert not marked(attempt.on_response_headers(response_headers(429), True, 1.0))
 
 
 def test_the_primarys_policy_holds_for_the_whole_request(new_gateway: NewGateway, new_channel: NewChannel) -> None:
     """A fallback's own policy does not prolong the chain."""
     gateway = new_gateway(
-        new_channel("one/m", retry=RetrySettings(("two/m",))),
+        new_channel("one/m", retry=RetrySettings(("two/m",), fallback_scope="fallback_list_only")),
         new_channel("two/m", retry=RetrySettings(("three/m",))),
         new_channel("three/m"),
     )
     first, _ = sent(gateway)
-    first.on_response_headers(response_headers(429), False, 1.0)
+    first.on_response_headers(response_headers(429), True, 1.0)
     second, _ = sent(gateway)
-    assert [] == second.on_response_headers(response_headers(429), False, 1.0)
+    assert not marked(second.on_response_headers(response_headers(429), True, 1.0))
 
 
 # -------------------------------------------------------------------- no answer at all
@@ -695,7 +700,7 @@ def test_the_news_of_a_cut_may_come_late(chain: Gateway) -> None:
     first.on_close(0.2)
     other, _ = sent(chain, x_plano_request_id="id-2")
     other.on_close(10_000.0)
-    assert MARK == second.on_response_headers(response_headers(503), False, 10_000.0)
+    assert marked(second.on_response_headers(response_headers(503), True, 10_000.0))
     _, command = sent(chain, now_s=10_000.0)
     assert "cluster-three" == dict(command.set_headers)["x-plano-channel"]
 
@@ -757,7 +762,7 @@ def test_when_a_deadline_is_due(timed: Callable[..., Gateway]) -> None:
     due = [attempt.deadline_s]
     attempt.on_request_headers(request_headers(), False, 100.0)
     due.append(attempt.deadline_s)
-    attempt.on_request_body(ASK, True, 100.0)
+    attempt.on_request_body(STREAM, True, 100.0)
     due.append(attempt.deadline_s)
     attempt.on_response_headers(response_headers(200, SSE), False, 101.0)
     due.append(attempt.deadline_s)
@@ -769,7 +774,7 @@ def test_when_a_deadline_is_due(timed: Callable[..., Gateway]) -> None:
     due.append(attempt.deadline_s)
     attempt.on_response_body(b"", True, 105.0)
     due.append(attempt.deadline_s)
-    assert [None, None, 105.0, 105.0, 107.0, 163.0, 164.0, None] == due
+    assert [None, None, 105.0, 105.0, 105.0, 163.0, 164.0, None] == due
 
 
 def test_without_a_limit_for_the_first_token_the_idle_limit_holds(single: Callable[[], Gateway]) -> None:
@@ -864,17 +869,18 @@ def test_the_log_tells_the_story(chain: Gateway, caplog: pytest.LogCaptureFixtur
     """Retry, success and failure, each with the request's id."""
     with caplog.at_level(logging.INFO, "brightstaff"):
         first, _ = sent(chain)
-        first.on_response_headers(response_headers(429), False, 1.0)
+        first.on_response_headers(response_headers(429), True, 1.0)
         second, _ = sent(chain)
         second.on_response_headers(local("connection refused"), True, 1.0)
         third, _ = sent(chain)
-        third.on_response_headers(response_headers(), True, 1.0)
+        third.on_response_headers(response_headers(204), True, 1.0)
     assert [
         f"request_id={ID} Retriable error detected: provider=one/m, status_code=429",
         f"request_id={ID} Retry initiated: target_model=two/m",
         f"request_id={ID} Retriable error detected: provider=two/m, status_code=refused",
         f"request_id={ID} Retry initiated: target_model=three/n",
         f"request_id={ID} metric.retry_success: model=three/n, total_attempts=3",
+        f"request_id={ID} answered by another model: one/m was asked, three/n answered",
     ] == caplog.messages
 
 
@@ -882,7 +888,7 @@ def test_success_is_told_only_after_a_retry(chain: Gateway, caplog: pytest.LogCa
     """Neither a first attempt that succeeds nor a second one that fails is a successful retry."""
     with caplog.at_level(logging.INFO, "brightstaff"):
         attempt, _ = sent(chain, x_plano_request_id="id-2")
-        attempt.on_response_headers(response_headers(), True, 1.0)
+        attempt.on_response_headers(response_headers(204), True, 1.0)
         attempt, _ = sent(chain)
         attempt.on_response_headers(response_headers(429), True, 1.0)
         attempt, _ = sent(chain)
@@ -900,7 +906,7 @@ def test_no_secret_in_any_log_line(timed: Callable[..., Gateway], caplog: pytest
             lambda attempt: attempt.on_response_headers(local("TLS_error"), True, 1.0),
             lambda attempt: attempt.on_close(9.0),
             lambda attempt: attempt.on_deadline(9.0),
-            lambda attempt: attempt.on_response_headers(response_headers(), True, 1.0),
+            lambda attempt: attempt.on_response_headers(response_headers(204), True, 1.0),
         ]
         for end in ends:
             attempt, _ = sent(gateway, **headers)
@@ -918,3 +924,150 @@ def test_a_stream_is_asked_for_uncompressed(chain: Gateway) -> None:
         (command,) = attempt.on_request_body(b'{"model":"one/m","stream":%s}' % stream, True, 0.0)
         assert isinstance(command, ForwardRequest)
         assert expected == dict(command.set_headers).get("accept-encoding")
+
+
+# -------------------------------------------------------------------- answers that are none
+
+
+def streamed(gateway: Gateway, now_s: float = 0.0) -> Attempt:
+    """An attempt whose streamed answer has begun."""
+    attempt, _ = sent(gateway, STREAM, now_s)
+    assert [] == attempt.on_response_headers(response_headers(200, SSE), False, now_s)
+    return attempt
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        [b'data: {"error":{"message":"overloaded","type":"server_error"}}\n\n'],
+        [
+            b": ping\n\n",
+            b'data: {"choices":[{"delta":{"role":"assistant","content":""}}]}\n\n',
+            b'data: {"error":{"me',
+            b'ssage":"x"}}\n\n',
+        ],
+        [b'event: error\ndata: {"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}\n\n'],
+        [b"<html>502</html>"],
+    ],
+)
+def test_a_stream_that_begins_with_an_error_is_no_answer(chain: Gateway, events: list[bytes]) -> None:
+    """200 or not: nothing of it has left, and the client sees only the good stream."""
+    attempt = streamed(chain)
+    for event in events[:-1]:
+        assert [] == attempt.on_response_body(event, False, 1.0)
+    assert marked(attempt.on_response_body(events[-1], True, 1.0))
+    second = streamed(chain, 2.0)
+    headers, body = second.on_response_body(CONTENT, False, 2.5)
+    assert isinstance(headers, ForwardHeaders)
+    assert ForwardBody(CONTENT, False) == body
+
+
+@pytest.mark.parametrize(
+    ("body", "word"),
+    [
+        (b"", "empty"),
+        (b'{"error":{"message":"no available channel","type":"new_api_error"}}', None),
+        (b"<html>", "html"),
+        (b"{}", "empty"),
+    ],
+)
+def test_an_answer_without_an_answer_in_it(chain: Gateway, body: bytes, word: str | None) -> None:
+    """A 200 whose body is an error, a page, or nothing goes on to the next channel; the trail says why."""
+    attempt, _ = sent(chain)
+    content_type = "text/html" if word == "html" else JSON
+    assert [] == attempt.on_response_headers(response_headers(200, content_type), False, 1.0)
+    assert marked(attempt.on_response_body(body, True, 1.0))
+    second, _ = sent(chain)
+    second.on_response_headers(response_headers(), False, 2.0)
+    headers, _ = second.on_response_body(ANSWER, True, 2.0)
+    assert isinstance(headers, ForwardHeaders)
+    trail = dict(headers.set_headers)["x-plano-attempts"]
+    assert word is None or f"one/m={word}/" in trail
+
+
+def test_a_compressed_answer_is_not_judged(chain: Gateway) -> None:
+    """It cannot be read here, and is no failure for that."""
+    attempt, _ = sent(chain)
+    attempt.on_response_headers(response_headers(content_encoding="br"), False, 1.0)
+    assert 2 == len(attempt.on_response_body(b"\x1b\x00", True, 1.0))
+
+
+def test_without_a_policy_every_answer_passes(single: Callable[[], Gateway]) -> None:
+    """The client gets what the provider said, even if it is an error in a 200."""
+    attempt, _ = sent(single())
+    attempt.on_response_headers(response_headers(), False, 1.0)
+    assert 2 == len(attempt.on_response_body(b'{"error":{"message":"x"}}', True, 1.0))
+
+
+def test_a_dead_key_behind_a_400(chain: Gateway) -> None:
+    """The words count, not only the status: credit is used up, so another channel is asked."""
+    attempt, _ = sent(chain)
+    attempt.on_response_headers(response_headers(400), False, 1.0)
+    words = b'{"error":{"message":"Your credit balance is too low","type":"invalid_request_error"}}'
+    assert marked(attempt.on_response_body(words, True, 1.0))
+
+
+# -------------------------------------------------------------------- waiting, and the first token
+
+CONTENT = b'data: {"choices":[{"delta":{"content":"x"}}]}\n\n'
+
+
+def test_back_off_and_retry_after_on_the_same_channel(new_gateway: NewGateway, new_channel: NewChannel) -> None:
+    """The next attempt waits for its time with the request in its hands, then sends it."""
+    policy = RetrySettings(default_strategy="same_model", default_max_attempts=3)
+    gateway = new_gateway(new_channel("one/m", retry=policy))
+    first, _ = sent(gateway)
+    assert marked(first.on_response_headers(response_headers(429, retry_after="30"), True, 1.0))
+    second = Attempt(gateway)
+    second.on_request_headers(request_headers(), False, 1.1)
+    assert [] == second.on_request_body(ASK, True, 1.1)
+    assert (Phase.BACKING_OFF, 31.0) == (second.phase, second.deadline_s)
+    (command,) = second.on_deadline(31.0)
+    assert isinstance(command, ForwardRequest)
+    assert b'{"model":"m"}' == command.body
+
+
+def test_the_first_token_is_what_counts(timed: Callable[..., Gateway]) -> None:
+    """Comments and role-only deltas neither commit the stream nor move the deadline."""
+    gateway = timed(fallback=True)
+    attempt = streamed(gateway)
+    due_s = attempt.deadline_s
+    for event in (b": ping\n\n", b'data: {"choices":[{"delta":{"role":"assistant"}}]}\n\n'):
+        assert [] == attempt.on_response_body(event, False, 4.0)
+        assert due_s == attempt.deadline_s
+    assert marked(attempt.on_deadline(5.0))
+
+
+def test_the_first_token_is_never_fatal_on_the_last_candidate(timed: Callable[..., Gateway]) -> None:
+    """A slow answer is better than none."""
+    attempt = streamed(timed())
+    assert [] == attempt.on_deadline(5.0)
+    assert 65.0 == attempt.deadline_s
+    headers, _ = attempt.on_response_body(CONTENT, False, 20.0)
+    assert isinstance(headers, ForwardHeaders)
+
+
+def test_the_callers_deadline(chain: Gateway) -> None:
+    """`x-plano-timeout-ms` ends the request with a 504, whatever else could be tried."""
+    attempt, _ = sent(chain, now_s=10.0, x_plano_timeout_ms="1500")
+    assert 11.5 == attempt.deadline_s
+    reply = one_reply(attempt.on_deadline(11.5))
+    assert (504, "provider_timeout") == (reply.status, error_of(reply)["code"])
+
+
+def test_no_fallback_when_the_caller_says_so(chain: Gateway) -> None:
+    """`x-plano-fallback: off`: this channel or an error."""
+    attempt, _ = sent(chain, x_plano_fallback="off")
+    assert not marked(attempt.on_response_headers(response_headers(503), True, 1.0))
+
+
+def test_the_rate_limit_of_an_earlier_channel_is_what_the_client_gets(chain: Gateway) -> None:
+    """When all have failed: the failure that tells most, with the smallest wait, and the whole trail."""
+    for status, hint in ((429, "30"), (503, "9")):
+        attempt, _ = sent(chain)
+        assert marked(attempt.on_response_headers(response_headers(status, retry_after=hint), True, 1.0))
+    attempt, _ = sent(chain)
+    reply = one_reply(attempt.on_response_headers(local("connection refused"), True, 1.0))
+    headers = dict(reply.headers)
+    assert (429, "9") == (reply.status, headers["retry-after"])
+    assert "one/m=429/1000ms, two/m=503/1000ms, three/n=refused/1000ms" == headers["x-plano-attempts"]

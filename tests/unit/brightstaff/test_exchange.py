@@ -1,12 +1,23 @@
 """brightstaff.exchange: what is kept of a request between its attempts, and how it is forgotten."""
 
 from brightstaff.exchange import Exchange, Exchanges
+from brightstaff.retry import Limits
 from brightstaff.surface import ModelCall
 
 
 def exchange(id_: str) -> Exchange:
     """An exchange of which only the id matters."""
-    return Exchange(id_, ModelCall("/chat/completions", ""), "one/m", None, None, 0.0)
+    return Exchange(
+        id=id_,
+        call=ModelCall("/chat/completions", ""),
+        asked="one/m",
+        policy=None,
+        chain=(),
+        targets={},
+        limits=Limits(),
+        started_s=0.0,
+        upcoming=None,
+    )
 
 
 def test_a_new_request_has_no_exchange() -> None:

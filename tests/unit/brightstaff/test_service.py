@@ -60,7 +60,7 @@ def request_headers(id_: str = "id-1", path: str = "/v1/chat/completions", metho
     return ProcessingRequest(request_headers=headers({":method": method, ":path": path, "x-plano-request-id": id_}))
 
 
-def request_body(data: bytes = b'{"model":"one/m"}', *, end_of_stream: bool = True) -> ProcessingRequest:
+def request_body(data: bytes = b'{"model":"one/m","stream":true}', *, end_of_stream: bool = True) -> ProcessingRequest:
     """Some of the client's body."""
     return ProcessingRequest(request_body=HttpBody(body=data, end_of_stream=end_of_stream))
 
@@ -87,6 +87,10 @@ def set_by(message: ProcessingResponse) -> dict[str, bytes]:
     changed: Any = getattr(message, message.WhichOneof("response"))
     mutation = changed.headers if message.HasField("immediate_response") else changed.response.header_mutation
     return {option.header.key: option.header.raw_value for option in mutation.set_headers}
+
+
+#: An event that says something.
+DATA = b'data: {"choices":[{"delta":{"content":"x"}}]}\n\n'
 
 
 class Stream:
@@ -162,10 +166,10 @@ async def test_an_attempt_from_its_first_to_its_last_message(gateway: Gateway, t
         assert ("request_headers", b"cluster-one") == (sent.WhichOneof("response"), set_by(sent)["x-plano-channel"])
         assert ("request_body", b'{"model":"m"}', True) == piece(await stream.hear())
 
-        await stream.say(response_headers(), response_body(b"data: 1\n\n"))
+        await stream.say(response_headers(), response_body(DATA))
         answered = await stream.hear()
         assert ("response_headers", b"one/m") == (answered.WhichOneof("response"), set_by(answered)["x-plano-model"])
-        assert ("response_body", b"data: 1\n\n", False) == piece(await stream.hear())
+        assert ("response_body", DATA, False) == piece(await stream.hear())
         await stream.say(response_body(b"data: 2\n\n"))
         assert ("response_body", b"data: 2\n\n", False) == piece(await stream.hear())
         await stream.say(ProcessingRequest(response_trailers=HttpTrailers()))
@@ -183,7 +187,7 @@ async def test_a_request_with_trailers(gateway: Gateway, tmp_path: Path) -> None
         await stream.say(request_headers(), request_body(end_of_stream=False))
         await stream.say(ProcessingRequest(request_trailers=HttpTrailers()))
         await stream.hear()
-        assert ("request_body", b'{"model":"m"}', False) == piece(await stream.hear())
+        assert ("request_body", b'{"model":"m","stream":true}', False) == piece(await stream.hear())
         assert "request_trailers" == (await stream.hear()).WhichOneof("response")
 
 
@@ -230,16 +234,14 @@ async def test_failover_over_the_wire(gateway: Gateway, tmp_path: Path) -> None:
         await first.say(request_headers(), request_body())
         await first.hear()
         await first.hear()
-        await first.say(response_headers("429", "application/json"))
+        await first.say(response_headers("429", "application/json"), response_body(b"slow down", end_of_stream=True))
         assert {"x-plano-retry": b"1"} == set_by(await first.hear())
-        await first.say(response_body(b"slow down", end_of_stream=True))
-        assert ("response_body", b"slow down", True) == piece(await first.hear())
         first.call.cancel()
 
         second = service.open()
         await second.say(request_headers(), request_body())
         assert b"cluster-two" == set_by(await second.hear())["x-plano-channel"]
-        assert ("request_body", b'{"model":"n"}', True) == piece(await second.hear())
+        assert ("request_body", b'{"model":"n","stream":true}', True) == piece(await second.hear())
 
 
 async def test_many_streams_at_once_are_kept_apart(gateway: Gateway, tmp_path: Path) -> None:
@@ -274,7 +276,7 @@ async def test_a_deadline_passes_in_the_middle_of_a_stream(gateway: Gateway, tmp
     """The client gets an error event and the end of its stream."""
     async with running(gateway, tmp_path / "s") as service:
         stream = service.open()
-        await stream.say(request_headers(), request_body(), response_headers(), response_body(b"data: 1\n\n"))
+        await stream.say(request_headers(), request_body(), response_headers(), response_body(DATA))
         for _ in range(4):
             await stream.hear()
         service.clock.now_s += 60.0
@@ -376,7 +378,7 @@ async def test_messages_are_sent_in_the_order_of_the_decisions(gateway: Gateway)
 
     async with processing(ExternalProcessor(gateway, clock), context) as (stream,):
         context.before_write = wait
-        context.say(response_headers(), response_body(b"data: 1\n\n"))
+        context.say(response_headers(), response_body(DATA))
         await writing.wait()
         clock.now_s += 60.0
         clock.read.clear()
@@ -386,7 +388,7 @@ async def test_messages_are_sent_in_the_order_of_the_decisions(gateway: Gateway)
         await stream
         heard = [context.written.get_nowait() for _ in range(context.written.qsize())]
         assert ["response_headers", "response_body", "response_body"] == [one.WhichOneof("response") for one in heard]
-        assert [(b"data: 1\n\n", False), True] == [piece(heard[1])[1:], piece(heard[2])[2]]
+        assert [(DATA, False), True] == [piece(heard[1])[1:], piece(heard[2])[2]]
 
 
 async def test_an_error_of_ours_ends_one_stream_only(gateway: Gateway, caplog: pytest.LogCaptureFixture) -> None:

@@ -7,10 +7,12 @@ import msgspec
 import pytest
 
 from brightstaff.settings import (
+    Backoff,
     Channel,
     RetrySettings,
     Settings,
     StatusRule,
+    TimeoutRule,
     decode_settings,
     encode_settings,
 )
@@ -21,7 +23,16 @@ def test_the_hand_over_survives_the_pipe(
 ) -> None:
     """What planoai encodes brightstaff decodes, every field of it."""
     rule = StatusRule(((429, 429), (500, 503)), "same_model", 4)
-    policy = RetrySettings(("two/m",), "same_provider", 5, (rule,))
+    policy = RetrySettings(
+        fallback_models=("two/m",),
+        fallback_scope="fallback_list_only",
+        default_strategy="same_provider",
+        default_max_attempts=5,
+        on_status_codes=(rule,),
+        on_timeout=TimeoutRule("same_model", 2),
+        max_retry_duration_s=1.5,
+        backoff=Backoff(apply_to="global", jitter=False),
+    )
     settings = new_settings(
         new_channel("one/m", retry=policy, headers={"X-A": "ä"}, first_token_timeout_s=1.5, scheme="http"),
         new_channel("two/*", key=None, key_name="", passthrough_auth=True, auth="x-api-key"),

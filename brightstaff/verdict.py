@@ -156,7 +156,8 @@ _CALLER_CODES = _words(
 )
 
 #: NewAPI and OneAPI hide a 429 of their own providers behind this sentence but keep its code, `insufficient_quota` too
-#: (https://github.com/QuantumNous/new-api/issues/991, https://github.com/666ghj/BettaFish/issues/579): it is not our quota.
+#: (https://github.com/QuantumNous/new-api/issues/991, https://github.com/666ghj/BettaFish/issues/579): it is not
+#: our quota.
 _SATURATED = re.compile("负载已饱和|load is saturated")
 
 _NAME = r"[: ]+\W?[\w./:@+-]{1,128}\W?"

@@ -441,14 +441,10 @@ class Attempt:
         """Something moved: the idle time begins anew, the deadline of the first token stands."""
         exchange = self._exchange
         assert exchange is not None  # noqa: S101
-        due_s = now_s + exchange.target.channel.idle_timeout_s
-        if self.phase in (Phase.WAITING, Phase.HOLDING):
-            due_s = min(
-                due_s,
-                *(each for each in (self._first_token_due_s, exchange.limits.deadline_s) if each is not None),
-                due_s,
-            )
-        self.deadline_s = due_s
+        idle_s = now_s + exchange.target.channel.idle_timeout_s
+        waiting = self.phase in (Phase.WAITING, Phase.HOLDING)
+        others = (self._first_token_due_s, exchange.limits.deadline_s) if waiting else ()
+        self.deadline_s = min([idle_s, *(each for each in others if each is not None)])
 
     def _reply(self, reply: Reply) -> list[Command]:
         reply.headers.extend(self._page_headers)

@@ -3,6 +3,7 @@
 import datetime
 import importlib.metadata
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -68,6 +69,8 @@ def main(
         others = [_named_python(each) for each in also]
     except ValueError as error:
         raise click.UsageError(str(error)) from None
+    # As with Ctrl-C: what was started is stopped.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         data = _run(console, chosen, rounds, seconds, others, with_litellm=with_litellm)
     except (BenchError, PlanoError) as error:

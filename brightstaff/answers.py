@@ -31,12 +31,12 @@ def json_reply(status: int, value: object, details: str = "plano") -> Reply:
     return Reply(status, [("content-type", "application/json")], msgspec.json.encode(value), details)
 
 
-def error_reply(error: APIError, request_id: str) -> Reply:
-    """An error for the client, with the id under which the log speaks of it."""
+def error_reply(error: APIError, request_id: str, suffix: str = "") -> Reply:
+    """An error for a client of the endpoint `suffix`, with the id under which the log speaks of it."""
     headers = [("content-type", "application/json"), *error.headers]
     if request_id:
         headers.append(("x-plano-request-id", request_id))
-    return Reply(error.status, headers, error.body(), error.code)
+    return Reply(error.status, headers, error.body(suffix), error.code)
 
 
 def unknown_model(asked: str | None, catalog: Catalog) -> APIError:

@@ -9,6 +9,7 @@ The edge (`service`) feeds it messages and carries out the commands that it retu
 """
 
 import logging
+from collections.abc import Sequence
 from enum import Enum, auto
 
 from brightstaff import failures
@@ -16,19 +17,22 @@ from brightstaff.answers import answer_locally, error_reply, foreign_origin, unk
 from brightstaff.caller import read_limits
 from brightstaff.catalog import UnknownModelError
 from brightstaff.commands import Command, ForwardBody, ForwardHeaders, ForwardRequest, ForwardTrailers, Reply
+from brightstaff.conditions import Setback
+from brightstaff.decisions import Ending
 from brightstaff.errors import APIError
 from brightstaff.exchange import Exchange, KeptAnswer
-from brightstaff.exhausted import exhausted_reply
+from brightstaff.exhausted import RETRY_AFTER_HEADERS, exhausted_reply, retry_after_headers
 from brightstaff.gateway import Gateway
 from brightstaff.headers import Header, added_to_request, header_safe, removed_from_request, removed_from_response
 from brightstaff.origins import response_headers
 from brightstaff.request_body import BadRequestError, RequestBody, read_request_body
-from brightstaff.retry import RETRIABLE_STATUSES, Failure, PassOn, TryNext, most_useful
+from brightstaff.retry import RETRIABLE_STATUSES, Failure, TryNext, most_useful
 from brightstaff.retry_after import retry_after_s
 from brightstaff.sse import WAIT, FirstEvents
+from brightstaff.stream_end import StreamEnd
 from brightstaff.surface import ModelCall, classify
 from brightstaff.trail import Hop
-from brightstaff.verdict import Fault, Verdict, judge_answer
+from brightstaff.verdict import Fault, Verdict, judge_answer, judge_status
 
 log = logging.getLogger("brightstaff.attempt")
 
@@ -45,6 +49,9 @@ _HELD_BYTES = 64 * 1024
 
 #: A body over the limit is read on, and thrown away, up to this many times the limit before the answer is sent.
 _DRAINED_TIMES = 4
+
+
+_CUT_SHORT = Verdict(Fault.CHANNEL, failures.CUT_SHORT.word)
 
 
 #: So long is waited for the rest of an error's body before it is judged by what is there.
@@ -89,12 +96,13 @@ class Attempt:
         self._status = 0
         self._is_event_stream = False
         self._first_events: FirstEvents | None = None
+        self._stream_end: StreamEnd | None = None
         self._first_token_due_s: float | None = None
+        self._first_byte_s = 0.0
         self._held_headers: list[Header] = []
         self._held: list[bytes] = []
         self._held_bytes = 0
         self._headers_only = False
-        self._released = False
 
     # ---------------------------------------------------------------- the request
 
@@ -106,15 +114,15 @@ class Attempt:
         origin = fields.get("origin")
         if origin is not None:
             if not self._gateway.origins.allows(origin):
-                return self._reply(error_reply(foreign_origin(origin), self._request_id))
+                return self._refuse(foreign_origin(origin), now_s)
             self._page_headers = response_headers(origin)
         endpoint = classify(fields.get(":method", ""), fields.get(":path", "/"))
         if not isinstance(endpoint, ModelCall):
-            return self._reply(answer_locally(endpoint, self._gateway))
+            return self._reply(answer_locally(endpoint, self._gateway), now_s)
         self._call = endpoint
         announced = fields.get("content-length", "")
         if announced.isdecimal() and int(announced) > self._gateway.max_request_bytes * _DRAINED_TIMES:
-            return self._reply(error_reply(self._gateway.too_large(), self._request_id))
+            return self._refuse(self._gateway.too_large(), now_s)
         return self._dispatch(now_s, trailers=False) if end_of_stream else []
 
     def on_request_body(self, data: bytes, end_of_stream: bool, now_s: float) -> list[Command]:
@@ -126,7 +134,7 @@ class Attempt:
             # Most clients read an answer only after they have sent everything; what they still send is thrown away.
             self._chunks.clear()
             if end_of_stream or self._received_bytes > self._gateway.max_request_bytes * _DRAINED_TIMES:
-                return self._reply(error_reply(self._gateway.too_large(), self._request_id))
+                return self._refuse(self._gateway.too_large(), now_s)
             return []
         self._chunks.append(data)
         return self._dispatch(now_s, trailers=False) if end_of_stream else []
@@ -136,7 +144,7 @@ class Attempt:
         if self.phase is not Phase.READING:
             return []
         if self._received_bytes > self._gateway.max_request_bytes:
-            return self._reply(error_reply(self._gateway.too_large(), self._request_id))
+            return self._refuse(self._gateway.too_large(), now_s)
         return self._dispatch(now_s, trailers=True)
 
     def _dispatch(self, now_s: float, *, trailers: bool) -> list[Command]:
@@ -151,9 +159,9 @@ class Attempt:
                 limits = read_limits(self._fields, now_s, self._gateway.max_attempts)
                 exchange = self._gateway.begin(self._request_id, self._call, body.model, limits, now_s)
         except BadRequestError as error:
-            return self._reply(error_reply(error.error, self._request_id))
+            return self._refuse(error.error, now_s)
         except UnknownModelError as error:
-            return self._reply(error_reply(unknown_model(error.args[0], self._gateway.catalog), self._request_id))
+            return self._refuse(unknown_model(error.args[0], self._gateway.catalog), now_s)
         self._exchange, self._body, self._trailers = exchange, body, trailers
         if exchange.upcoming is None:  # the attempt before ended without an answer: its stream was cut
             self._note_failure(failures.RESET, now_s)
@@ -169,7 +177,7 @@ class Attempt:
         exchange, body = self._exchange, self._body
         assert exchange is not None  # noqa: S101
         assert body is not None  # noqa: S101
-        target = exchange.start_attempt(now_s)
+        target = self._gateway.start_attempt(exchange, now_s)
         self._hop = exchange.hop
         log.debug(
             "request_id=%s attempt=%d channel=%s key=%s",
@@ -187,7 +195,6 @@ class Attempt:
         if body.streams:
             # A stream has to be read here: its first event may be an error, and its end may need an event of ours.
             added.append(("accept-encoding", "identity"))
-            self._first_events = FirstEvents(exchange.call.suffix)
         names = {name for name, _ in added}
         removed = [name for name in removed_from_request(self._headers) if name not in names]
         return [ForwardRequest(added, removed, data, self._trailers)]
@@ -206,10 +213,16 @@ class Attempt:
             log.debug("request_id=%s egress says: %s", self._exchange.id, local)
             return self._after_failure(failures.read_local_failure(local), now_s)
         self._held_headers = headers
+        self._first_byte_s = now_s
         self._status = int(fields.get(":status", "0"))
         content_type = fields.get("content-type", "").lower()
         self._is_event_stream = content_type.startswith("text/event-stream")
-        readable = self._is_event_stream or "json" in content_type or "html" in content_type
+        if self._is_event_stream and "content-encoding" not in fields:
+            # Also where no stream was asked for: some send one all the same.
+            self._first_events = FirstEvents(self._exchange.call.suffix)
+            self._stream_end = StreamEnd(self._exchange.call.suffix)
+        # Without a type it may be anything, also nothing.
+        readable = self._is_event_stream or not content_type or "json" in content_type or "html" in content_type
         failed = self._status >= 400 and self._exchange.policy is not None
         if not (readable or failed):
             return self._release(now_s, end_of_stream=end_of_stream)
@@ -226,11 +239,7 @@ class Attempt:
         if self.phase is Phase.ANSWERED:
             return []
         if self.phase is Phase.STREAMING:
-            if end_of_stream:
-                self.finish()
-            else:
-                self._set_deadline(now_s)
-            return [ForwardBody(data, end_of_stream)]
+            return self._pass_on(data, now_s, end_of_stream=end_of_stream)
         if self.phase is not Phase.HOLDING:
             return [ForwardBody(data, end_of_stream)]
         self._held.append(data)
@@ -249,13 +258,60 @@ class Attempt:
             return []
         if self.phase is not Phase.HOLDING:
             if self.phase is Phase.STREAMING:
-                self.finish()
+                self._finish_answer(now_s)
             return [ForwardTrailers()]
         commands = self._judge(now_s, end_of_stream=False)
-        if self._released:
-            self.finish()
+        if isinstance(commands[0], ForwardHeaders):
+            self._finish_answer(now_s)
             commands.append(ForwardTrailers())
         return commands
+
+    def _pass_on(self, data: bytes, now_s: float, *, end_of_stream: bool) -> list[Command]:
+        """Some of an answer that has begun to reach the client."""
+        end = self._stream_end
+        if end is not None and self._is_event_stream and self._status < 400:
+            end.feed(data)
+            if end_of_stream and end.is_cut_short:
+                return [*([ForwardBody(data, False)] if data else []), *self._break_off(failures.CUT_SHORT, now_s)]
+        if end_of_stream:
+            self._finish_answer(now_s)
+        else:
+            self._set_deadline(now_s)
+        return [ForwardBody(data, end_of_stream)]
+
+    def _finish_answer(self, now_s: float) -> None:
+        """The provider has sent all of its answer."""
+        exchange, end = self._exchange, self._stream_end
+        if exchange is not None and self._status < 400:
+            if end is not None and end.has_error:
+                self._hold_broken_stream_against(Fault.CHANNEL, "error_in_stream", now_s)
+            else:
+                self._gateway.note_end(exchange, now_s)
+        self.finish(now_s, "answered" if self._status < 400 else "failed", self._status)
+
+    def _break_off(self, failure: failures.LocalFailure, now_s: float) -> list[Command]:
+        """No switch is possible any more once content is out, but the client learns why its stream ends."""
+        exchange = self._exchange
+        assert exchange is not None  # noqa: S101
+        error = APIError(failure.status, f"provider_{failure.word}", failures.sentence(failure, exchange.target))
+        log.error("request_id=%s %s", exchange.id, error.message)
+        fault = Fault.TIMEOUT if failure.status == 504 else Fault.CHANNEL
+        self._hold_broken_stream_against(fault, failure.word, now_s)
+        if not self._is_event_stream:
+            # Of no length that was announced, and without a form for errors: only the end of the connection says it.
+            return self._reply(error_reply(error, exchange.id, exchange.call.suffix), now_s, "broken")
+        self.finish(now_s, "broken", self._status, Phase.ANSWERED)
+        # The blank line ends whatever was begun, so that the error is an event of its own.
+        return [ForwardBody(b"\n\n" + error.event(exchange.call.suffix), True)]
+
+    def _hold_broken_stream_against(self, fault: Fault, cause: str, now_s: float) -> None:
+        exchange = self._exchange
+        assert exchange is not None  # noqa: S101
+        hop = exchange.trail.hops[-1]
+        hop.after_content = True
+        hop.fault = fault.name.lower()
+        hop.outcome = cause
+        self._gateway.hold_against(exchange, Setback(fault, cause, self._status, timeout=fault is Fault.TIMEOUT), now_s)
 
     def _judge_events(self, data: bytes, now_s: float, *, end_of_stream: bool) -> list[Command]:
         """What has come of a stream may be an answer already, or a failure, or neither yet."""
@@ -268,6 +324,11 @@ class Attempt:
             decision = events.end()
         if isinstance(decision, Verdict) and decision.fault is not Fault.CALLER:
             return self._reject(decision, now_s, end_of_stream=end_of_stream)
+        if end_of_stream and self._stream_end is not None:
+            self._stream_end.feed(b"".join(self._held))
+            if self._stream_end.is_cut_short:
+                # Nothing of it has left yet.
+                return self._reject(_CUT_SHORT, now_s, end_of_stream=True)
         if decision is not WAIT or end_of_stream or self._held_bytes > _HELD_BYTES:
             return self._release(now_s, end_of_stream=end_of_stream)
         return []
@@ -299,58 +360,97 @@ class Attempt:
         exchange = self._exchange
         assert exchange is not None  # noqa: S101
         body = b"".join(self._held)
-        word = str(self._status) if self._status >= 400 else verdict.cause
+        # The word says more than the status where the words of the answer do.
+        word = verdict.cause
+        status = self._status if self._status >= 400 else 502
+        hint_s = retry_after_s(dict(self._held_headers), body, self._gateway.wall_clock())
         failure = Failure(
             channel=exchange.trail.hops[-1].channel,
-            status=self._status if self._status >= 400 else 502,
+            status=status,
             channel_at_fault=verdict.cause != str(self._status) and verdict.fault not in self._callers_faults(),
-            retry_after_s=retry_after_s(dict(self._held_headers), body, self._gateway.wall_clock()),
+            retry_after_s=hint_s,
+            at_s=now_s,
         )
         problem = None if self._status >= 400 else verdict.cause
-        exchange.trail.hops[-1].end(word, now_s)
-        decision = exchange.fail(failure, KeptAnswer(self._held_headers, body, problem), now_s, self._gateway.chance())
+        exchange.trail.hops[-1].end(str(self._status) if self._status >= 400 else word, now_s)
+        setback = None
+        if verdict.fault not in self._callers_faults():
+            setback = Setback(verdict.fault, word, status, verdict.fault is Fault.TIMEOUT, hint_s)
+        decision = self._gateway.fail(exchange, failure, setback, KeptAnswer(self._held_headers, body, problem), now_s)
         if isinstance(decision, TryNext):
-            self._log_retry(word)
+            self._log_retry(exchange.trail.hops[-1].outcome or word)
             self._gateway.exchanges.rest(exchange, now_s)
             self._end(Phase.ANSWERED)
             # `ingress` sees only a mark: it drops this answer and sends the request again.
             return [Reply(failure.status, [(RETRY, "1")], b"", "plano_retry")]
         final = self._status >= 400 and not failure.channel_at_fault and self._status not in RETRIABLE_STATUSES
-        if final or (problem is None and most_useful(exchange.failures) == len(exchange.failures) - 1):
+        if final:
             return self._release(now_s, end_of_stream=end_of_stream)
+        if problem is None and most_useful(exchange.failures) == len(exchange.failures) - 1:
+            wait = retry_after_headers(exchange, now_s)
+            if wait:
+                self._held_headers = [each for each in self._held_headers if each[0] not in RETRY_AFTER_HEADERS]
+            return self._release(now_s, end_of_stream=end_of_stream, wait=wait)
         return self._give_up(now_s)
 
-    def _release(self, now_s: float, *, end_of_stream: bool) -> list[Command]:
+    def _release(self, now_s: float, *, end_of_stream: bool, wait: Sequence[Header] = ()) -> list[Command]:
         """This answer it is: from here on it goes to the client as it comes."""
         exchange = self._exchange
         assert exchange is not None  # noqa: S101
         hop = exchange.trail.hops[-1]
+        judged = hop.outcome is not None
         hop.end(str(self._status), now_s)
-        if len(exchange.trail.hops) > 1 and self._status < 400:
+        if self._status < 400:
+            self._note_success(exchange, now_s)
+        elif not judged:
+            self._note_unjudged(exchange, now_s)
+        removed = removed_from_response(self._held_headers)
+        if wait:
+            removed = [*removed, *RETRY_AFTER_HEADERS]
+        if self._stream_end is not None:
+            # An event of ours may have to end it.
+            removed = [*removed, "content-length"]
+        commands: list[Command] = [ForwardHeaders([*self._result_headers(now_s), *self._page_headers, *wait], removed)]
+        held = b"".join(self._held)
+        ends_with_body = end_of_stream and self.phase is Phase.HOLDING and not self._headers_only
+        self._held.clear()
+        self.phase = Phase.STREAMING
+        if held or ends_with_body:
+            commands += self._pass_on(held, now_s, end_of_stream=end_of_stream)
+        elif end_of_stream:
+            self._finish_answer(now_s)
+        else:
+            self._set_deadline(now_s)
+        return commands
+
+    def _note_success(self, exchange: Exchange, now_s: float) -> None:
+        hop = exchange.trail.hops[-1]
+        # Of a stream, what counts is its first content.
+        self._gateway.note_answer(exchange, now_s if self._is_event_stream else self._first_byte_s, now_s)
+        other_model = exchange.target.model != exchange.chain[0].model
+        if len(exchange.trail.hops) > 1:
             log.info(
                 "request_id=%s metric.retry_success: model=%s, total_attempts=%d",
                 exchange.id, hop.channel, len(exchange.trail.hops),
             )  # fmt: skip
-            if exchange.target.model != exchange.chain[0].model:
-                hop.other_model = True
-                log.warning(
-                    "request_id=%s answered by another model: %s was asked, %s answered",
-                    exchange.id, exchange.chain[0].name, hop.channel,
-                )  # fmt: skip
-        commands: list[Command] = [
-            ForwardHeaders(
-                [*self._result_headers(now_s), *self._page_headers], removed_from_response(self._held_headers)
-            )
-        ]
-        if self._held or (end_of_stream and self.phase is Phase.HOLDING and not self._headers_only):
-            commands.append(ForwardBody(b"".join(self._held), end_of_stream))
-            self._held.clear()
-        self._released = True
-        self.phase = Phase.STREAMING
-        self._set_deadline(now_s)
-        if end_of_stream:
-            self.finish()
-        return commands
+        if other_model:
+            hop.other_model = True
+            log.warning(
+                "request_id=%s answered by another model: %s was asked, %s answered",
+                exchange.id, exchange.chain[0].name, hop.channel,
+            )  # fmt: skip
+
+    def _note_unjudged(self, exchange: Exchange, now_s: float) -> None:
+        """A failure that nobody reads, because there is no policy: its status speaks for itself."""
+        verdict = judge_status(self._status)
+        if verdict is None or verdict.fault in self._callers_faults():
+            self._gateway.hold_against(exchange, None, now_s)
+            return
+        hint_s = retry_after_s(dict(self._held_headers), b"", self._gateway.wall_clock())
+        timeout = verdict.fault is Fault.TIMEOUT
+        self._gateway.hold_against(
+            exchange, Setback(verdict.fault, verdict.cause, self._status, timeout, hint_s), now_s
+        )
 
     def _result_headers(self, now_s: float) -> list[Header]:
         exchange = self._exchange
@@ -366,14 +466,17 @@ class Attempt:
 
     # ---------------------------------------------------------------- failures
 
-    def _note_failure(self, failure: failures.LocalFailure, now_s: float) -> None:
+    def _note_failure(self, failure: failures.LocalFailure, now_s: float, *, channel_at_fault: bool = True) -> None:
         """The last attempt got no answer; what follows is then in the exchange."""
         exchange = self._exchange
         assert exchange is not None  # noqa: S101
         hop = exchange.trail.hops[-1]
         hop.end(failure.word, now_s)
-        noted = Failure(hop.channel, failure.status, timeout=failure.word == failures.TIMEOUT.word)
-        if isinstance(exchange.fail(noted, failure, now_s, self._gateway.chance()), TryNext):
+        timeout = failure.word == failures.TIMEOUT.word
+        noted = Failure(hop.channel, failure.status, timeout=timeout, at_s=now_s)
+        fault = Fault.TIMEOUT if timeout else Fault.CHANNEL
+        setback = Setback(fault, failure.word, failure.status, timeout) if channel_at_fault else None
+        if isinstance(self._gateway.fail(exchange, noted, setback, failure, now_s), TryNext):
             self._log_retry(failure.word)
 
     def _log_retry(self, outcome: str) -> None:
@@ -382,11 +485,13 @@ class Attempt:
         assert exchange.upcoming is not None  # noqa: S101
         failed = exchange.trail.hops[-1].channel
         log.warning("request_id=%s Retriable error detected: provider=%s, status_code=%s", exchange.id, failed, outcome)
-        log.warning("request_id=%s Retry initiated: target_model=%s", exchange.id, exchange.upcoming.name)
+        log.warning("request_id=%s Retry initiated: target_model=%s", exchange.id, exchange.upcoming.channel)
 
-    def _after_failure(self, failure: failures.LocalFailure, now_s: float) -> list[Command]:
+    def _after_failure(
+        self, failure: failures.LocalFailure, now_s: float, *, channel_at_fault: bool = True
+    ) -> list[Command]:
         """No answer from the provider: another attempt, or the end."""
-        self._note_failure(failure, now_s)
+        self._note_failure(failure, now_s, channel_at_fault=channel_at_fault)
         exchange = self._exchange
         assert exchange is not None  # noqa: S101
         if exchange.upcoming is None:
@@ -399,10 +504,10 @@ class Attempt:
         """Nothing is left to try: the client gets the failure that tells most."""
         exchange = self._exchange
         assert exchange is not None  # noqa: S101
-        reply = exhausted_reply(exchange)
+        reply = exhausted_reply(exchange, now_s)
         log.error("request_id=%s every attempt failed: %s", exchange.id, exchange.trail.render(now_s))
         reply.headers.extend(self._result_headers(now_s))
-        return self._reply(reply)
+        return self._reply(reply, now_s)
 
     # ---------------------------------------------------------------- time, and the end
 
@@ -421,21 +526,15 @@ class Attempt:
             if due_s is not None and due_s <= now_s:
                 self._first_token_due_s = None
                 timeout = Failure(target.name, failures.TIMEOUT.status, timeout=True)
-                if isinstance(exchange.what_next(timeout, now_s, 0.0), PassOn):
+                if not self._gateway.would_follow(exchange, timeout, now_s):
                     # Never fatal on the last candidate: a slow answer is better than none.
                     self._set_deadline(now_s)
                     return []
-            return self._after_failure(failures.TIMEOUT, now_s)
-        # Silence in the middle of an answer: no switch is possible any more, but the client learns why it ends.
-        message = failures.sentence(failures.TIMEOUT, target).replace(
-            "did not answer in time", "fell silent in the middle of its answer"
-        )
-        log.error("request_id=%s %s", exchange.id, message)
-        if not self._is_event_stream:
-            return self._reply(error_reply(APIError(504, "provider_stalled", message), exchange.id))
-        self.finish(Phase.ANSWERED)
-        # The blank line ends whatever was begun, so that the error is an event of its own.
-        return [ForwardBody(b"\n\ndata: " + APIError(504, "provider_stalled", message).body() + b"\n\n", True)]
+                return self._after_failure(failures.TIMEOUT, now_s)
+            callers_s = exchange.limits.deadline_s
+            # That the caller does not want to wait longer says nothing about the channel.
+            return self._after_failure(failures.TIMEOUT, now_s, channel_at_fault=callers_s is None or callers_s > now_s)
+        return self._break_off(failures.STALLED, now_s)
 
     def _set_deadline(self, now_s: float) -> None:
         """Something moved: the idle time begins anew, the deadline of the first token stands."""
@@ -446,15 +545,19 @@ class Attempt:
         others = (self._first_token_due_s, exchange.limits.deadline_s) if waiting else ()
         self.deadline_s = min([idle_s, *(each for each in others if each is not None)])
 
-    def _reply(self, reply: Reply) -> list[Command]:
+    def _refuse(self, error: APIError, now_s: float) -> list[Command]:
+        suffix = "" if self._call is None else self._call.suffix
+        return self._reply(error_reply(error, self._request_id, suffix), now_s)
+
+    def _reply(self, reply: Reply, now_s: float, ending: Ending = "failed") -> list[Command]:
         reply.headers.extend(self._page_headers)
-        self.finish(Phase.ANSWERED)
+        self.finish(now_s, ending, reply.status, Phase.ANSWERED)
         return [reply]
 
-    def finish(self, phase: Phase = Phase.DONE) -> None:
-        """The client has its whole answer: nothing is kept of the exchange."""
+    def finish(self, now_s: float, ending: Ending, status: int, phase: Phase = Phase.DONE) -> None:
+        """The client has all that it gets: nothing is kept of the exchange."""
         if self._exchange is not None:
-            self._gateway.exchanges.close(self._exchange)
+            self._gateway.close(self._exchange, ending, status, now_s)
         self._end(phase)
 
     def _end(self, phase: Phase = Phase.DONE) -> None:
@@ -469,6 +572,10 @@ class Attempt:
         exchange = self._exchange
         if exchange is not None and self.phase not in (Phase.DONE, Phase.ANSWERED):
             log.info("request_id=%s closed before its end: %s", exchange.id, exchange.trail.render(now_s))
-            if exchange.hop is self._hop:  # not when the next attempt was quicker than the news of this one's end
+            if self.phase is Phase.STREAMING:
+                self.finish(now_s, "left", self._status)
+            elif exchange.hop is self._hop:  # not when the next attempt was quicker than the news of this one's end
+                if self._hop is not None:
+                    self._gateway.hold_against(exchange, None, now_s)
                 self._gateway.exchanges.rest(exchange, now_s)
         self._end()

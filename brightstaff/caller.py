@@ -18,11 +18,10 @@ def read_limits(fields: Mapping[str, str], now_s: float, max_attempts: int) -> L
         raise _bad(FALLBACK, "`off` (this channel or an error) or `on`")
     attempts = _positive(fields, MAX_ATTEMPTS, "a whole number of attempts, the first included")
     timeout_ms = _positive(fields, TIMEOUT_MS, "a whole number of milliseconds")
-    if fallback == "off":
-        attempts = 1
     return Limits(
         max_attempts=max_attempts if attempts is None else min(attempts, max_attempts),
         deadline_s=None if timeout_ms is None else now_s + timeout_ms / 1000,
+        fallback=fallback == "on",
     )
 
 

@@ -7,7 +7,18 @@ from dataclasses import dataclass, field
 from brightstaff.catalog import Target
 from brightstaff.failures import LocalFailure
 from brightstaff.headers import Header
-from brightstaff.retry import Candidate, Decision, Failure, Limits, PassOn, TryNext, decide
+from brightstaff.retry import (
+    NO_OBSTACLES,
+    Candidate,
+    Decision,
+    Failure,
+    Limits,
+    Obstacles,
+    PassOn,
+    TryNext,
+    decide,
+    first_target,
+)
 from brightstaff.settings import RetrySettings
 from brightstaff.surface import ModelCall
 from brightstaff.trail import Hop, Trail
@@ -47,7 +58,7 @@ class Exchange:
     """By the names in the chain."""
     limits: Limits
     started_s: float
-    upcoming: Target | None
+    upcoming: TryNext | None
     """Where the next attempt goes; None while one runs."""
     not_before_s: float = 0.0
     """When the next attempt may begin."""
@@ -58,47 +69,82 @@ class Exchange:
     failures: list[Failure] = field(default_factory=list)
     remains: list[Remains] = field(default_factory=list)
     """Of each failure."""
+    obstacles: Obstacles = field(default_factory=dict)
+    """What spoke against the channels at the last decision."""
+    why_no_more: str = ""
+    """Why nothing was tried after the last failure."""
 
     @property
     def target(self) -> Target:
         """Where the last attempt went."""
         return self.targets[self.trail.hops[-1].channel]
 
+    @property
+    def next_target(self) -> Target:
+        """Where the upcoming attempt goes. There must be one."""
+        if self.upcoming is None:
+            raise RuntimeError("no attempt is due")
+        return self.targets[self.upcoming.channel]
+
     def start_attempt(self, now_s: float) -> Target:
         """The next attempt begins. There must be one upcoming."""
-        target = self.upcoming
-        if target is None:
-            raise RuntimeError("no attempt is due")
+        target, upcoming = self.next_target, self.upcoming
+        assert upcoming is not None  # noqa: S101
         self.upcoming = None
-        self.hop = self.trail.start(target.name, now_s)
+        self.hop = self.trail.start(target.name, now_s, upcoming.passed_over, upcoming.delay_s)
         return target
 
-    def what_next(self, failure: Failure, now_s: float, chance: float) -> Decision:
+    def choose_again(self, obstacles: Obstacles, now_s: float, chance: float) -> None:
+        """Something has come to speak against the upcoming target."""
+        if not self.failures:
+            self.upcoming = first_target(self.policy, self.chain, obstacles, self.limits)
+            return
+        *before, last = self.failures
+        decision = self._decide([*before, last], now_s, chance, obstacles)
+        if isinstance(decision, TryNext) and self.upcoming is not None:
+            # What there was to wait has been waited.
+            self.upcoming = TryNext(decision.channel, self.upcoming.delay_s, decision.passed_over)
+
+    def what_next(self, failure: Failure, now_s: float, obstacles: Obstacles) -> Decision:
         """What would follow this failure; nothing is noted yet."""
+        return self._decide([*self.failures, failure], now_s, 0.0, obstacles)
+
+    def fail(
+        self, failure: Failure, remains: Remains, now_s: float, chance: float, obstacles: Obstacles = NO_OBSTACLES
+    ) -> Decision:
+        """Note a failure; says what follows, and prepares the next attempt if there is one."""
+        self.failures.append(failure)
+        self.remains.append(remains)
+        self.obstacles = obstacles
+        decision = self._decide(self.failures, now_s, chance, obstacles)
+        match decision:
+            case TryNext(_, delay_s):
+                self.upcoming = decision
+                self.not_before_s = now_s + delay_s if delay_s > 0 else 0.0
+                if self.first_retry_s is None:
+                    self.first_retry_s = now_s + delay_s
+            case PassOn(why):
+                self.why_no_more = why
+        return decision
+
+    def _decide(self, failures: Sequence[Failure], now_s: float, chance: float, obstacles: Obstacles) -> Decision:
         return decide(
             self.policy,
             self.chain,
-            [*self.failures, failure],
+            failures,
             now_s=now_s,
             first_retry_s=self.first_retry_s,
             limits=self.limits,
             chance=chance,
+            obstacles=obstacles,
         )
 
-    def fail(self, failure: Failure, remains: Remains, now_s: float, chance: float) -> Decision:
-        """Note a failure; says what follows, and prepares the next attempt if there is one."""
-        decision = self.what_next(failure, now_s, chance)
-        self.failures.append(failure)
-        self.remains.append(remains)
-        match decision:
-            case TryNext(channel, delay_s):
-                self.upcoming = self.targets[channel]
-                self.not_before_s = now_s + delay_s if delay_s > 0 else 0.0
-                if self.first_retry_s is None:
-                    self.first_retry_s = now_s + delay_s
-            case PassOn():
-                pass
-        return decision
+    def smallest_wait_s(self, now_s: float) -> float | None:
+        """In how many seconds the first of the channels may be asked again, as far as providers said so."""
+        waits_s = [each.retry_after_s - (now_s - each.at_s) for each in self.failures if each.retry_after_s is not None]
+        failed = {each.channel for each in self.failures}
+        waits_s += [against.left_s for name, against in self.obstacles.items() if against.hinted and name not in failed]
+        return max(0.0, min(waits_s)) if waits_s else None
 
 
 class Exchanges:
@@ -131,12 +177,19 @@ class Exchanges:
             return
         self._resting[exchange.id] = now_s
         self._resting.move_to_end(exchange.id)
+
+    def forget(self, now_s: float) -> list[Exchange]:
+        """Let go of those that have rested for too long; due every second or so."""
+        gone: list[Exchange] = []
         while self._resting:
             oldest, since_s = next(iter(self._resting.items()))
             if now_s - since_s < self._keep_s:
-                return
+                break
             del self._resting[oldest]
-            self._by_id.pop(oldest, None)
+            exchange = self._by_id.pop(oldest, None)
+            if exchange is not None:
+                gone.append(exchange)
+        return gone
 
     def close(self, exchange: Exchange) -> None:
         """The client has its answer."""

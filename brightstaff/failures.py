@@ -45,6 +45,14 @@ _RESET = LocalFailure(
 )
 _UNREACHABLE = LocalFailure("unreachable", 502, "could not be reached", "Check base_url and the network.")
 
+#: After content had reached the client.
+STALLED = LocalFailure(
+    "stalled", 504, "fell silent in the middle of its answer", "Try again, or raise this channel's timeouts.idle."
+)
+CUT_SHORT = LocalFailure(
+    "cut_short", 502, "broke off in the middle of its answer", "Try again; if it stays so, ask the provider."
+)
+
 #: A deadline of ours passed.
 TIMEOUT = LocalFailure("timeout", 504, "did not answer in time", "Try again, or raise this channel's timeouts.")
 RESET = _RESET

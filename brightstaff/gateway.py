@@ -1,23 +1,44 @@
 """What all attempts of one brightstaff share."""
 
+import logging
 import random
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Protocol
 
 from brightstaff.catalog import Catalog, Target
+from brightstaff.conditions import Setback
+from brightstaff.decisions import Ending, Record, record
 from brightstaff.errors import APIError
-from brightstaff.exchange import Exchange, Exchanges
+from brightstaff.exchange import Exchange, Exchanges, Remains
+from brightstaff.health import Health
+from brightstaff.ledger import Ledger, MemoryLedger
 from brightstaff.origins import OriginPolicy
-from brightstaff.retry import Candidate, Limits, build_chain
-from brightstaff.settings import RetrySettings, Settings
+from brightstaff.retry import Candidate, Decision, Failure, Limits, Obstacles, PassOn, build_chain, first_target
+from brightstaff.settings import HighLatencyRule, RetryAfterHandling, RetrySettings, Settings
 from brightstaff.surface import ModelCall
+
+log = logging.getLogger("brightstaff.gateway")
 
 #: Endpoints on which another model is better than none. Elsewhere (embeddings, say) its answer would be worth nothing.
 _CONVERSATIONS = frozenset({"/chat/completions", "/completions", "/messages", "/responses"})
 
+_DEFAULT_HANDLING = RetryAfterHandling()
+
+
+class DecisionSink(Protocol):
+    """Where records of decisions go."""
+
+    def write(self, entry: Record) -> None:
+        """Take a record."""
+
+    def flush(self) -> None:
+        """Let readers see what was taken."""
+
 
 class Gateway:
-    """The configured channels, the limits, and the requests that are under way.
+    """The configured channels, what is known of them, the limits, and the requests that are under way.
 
     `chance` gives random numbers from 0 to 1 (jitter), `wall_clock` seconds since the epoch (dates of providers).
     """
@@ -27,9 +48,12 @@ class Gateway:
         settings: Settings,
         chance: Callable[[], float] = random.random,
         wall_clock: Callable[[], float] = time.time,
+        ledger: Ledger | None = None,
+        decisions: DecisionSink | None = None,
     ) -> None:
         self.catalog = Catalog(settings.channels, settings.aliases)
         self.exchanges = Exchanges()
+        self.health = Health(settings.channels, MemoryLedger() if ledger is None else ledger, wall_clock)
         self.origins = OriginPolicy(settings.allowed_origins)
         self.max_request_bytes = settings.max_request_bytes
         self.max_attempts = settings.max_attempts
@@ -37,6 +61,7 @@ class Gateway:
         """On answers that `egress` made itself. No provider knows its name."""
         self.chance = chance
         self.wall_clock = wall_clock
+        self._decisions = decisions
 
     def begin(self, id_: str, call: ModelCall, asked: str | None, limits: Limits, now_s: float) -> Exchange:
         """A new exchange with its chain. Raises UnknownModelError."""
@@ -49,6 +74,7 @@ class Gateway:
             [_candidate(each) for each in targets.values()],
             [_candidate(targets[name], listed=True) for name in self._listed(policy)],
         )
+        obstacles = self.health.obstacles(targets.values(), id_) if policy is not None else {}
         exchange = Exchange(
             id=id_,
             call=call,
@@ -58,10 +84,72 @@ class Gateway:
             targets=targets,
             limits=limits,
             started_s=now_s,
-            upcoming=primary,
+            upcoming=first_target(policy, chain, obstacles, limits),
+            obstacles=obstacles,
         )
         self.exchanges.start(exchange)
         return exchange
+
+    def start_attempt(self, exchange: Exchange, now_s: float) -> Target:
+        """The upcoming attempt begins; elsewhere, if its channel is on trial and another request was quicker."""
+        if not self.health.claim(exchange.next_target, exchange.id):
+            exchange.choose_again(self._obstacles(exchange), now_s, self.chance())
+            self.health.claim(exchange.next_target, exchange.id)
+        return exchange.start_attempt(now_s)
+
+    def would_follow(self, exchange: Exchange, failure: Failure, now_s: float) -> bool:
+        """Whether there is a channel, fit to be asked, to which this failure would lead."""
+        obstacles = self._obstacles(exchange)
+        decision = exchange.what_next(failure, now_s, obstacles)
+        return not isinstance(decision, PassOn) and decision.channel not in obstacles
+
+    def fail(
+        self, exchange: Exchange, failure: Failure, setback: Setback | None, remains: Remains, now_s: float
+    ) -> Decision:
+        """The attempt that runs failed; `setback` is what is held against its channel, if anything is."""
+        hop = exchange.trail.hops[-1]
+        hop.retry_after_s = failure.retry_after_s
+        hop.fault = "caller" if setback is None else setback.fault.name.lower()
+        self.hold_against(exchange, setback, now_s)
+        return exchange.fail(failure, remains, now_s, self.chance(), self._obstacles(exchange))
+
+    def hold_against(self, exchange: Exchange, setback: Setback | None, now_s: float) -> None:
+        """Let later requests know of the failure of the attempt that runs; None: it says nothing about the channel."""
+        hop, target = exchange.trail.hops[-1], exchange.target
+        if setback is None:
+            self.health.abandon(target, exchange.id)
+            return
+        handling = _DEFAULT_HANDLING if exchange.policy is None else exchange.policy.retry_after
+        if setback.hint_s is not None:
+            setback = replace(setback, hint_s=min(setback.hint_s, handling.max_s))
+        hop.held_against_s = self.health.note_failure(target, setback, handling, exchange.id, now_s - hop.started_s)
+
+    def note_answer(self, exchange: Exchange, first_byte_s: float, now_s: float) -> None:
+        """The attempt that runs began to be answered; `first_byte_s` is a clock reading."""
+        started_s = exchange.trail.hops[-1].started_s
+        self.health.note_answer(exchange.target, now_s - started_s, first_byte_s - started_s, _slow_rule(exchange))
+
+    def note_end(self, exchange: Exchange, now_s: float) -> None:
+        """The answer to the attempt that runs is complete."""
+        self.health.note_end(exchange.target, now_s - exchange.trail.hops[-1].started_s, _slow_rule(exchange))
+
+    def close(self, exchange: Exchange, ending: Ending, status: int, now_s: float) -> None:
+        """The client has all that it gets; `status` is what it got."""
+        self.exchanges.close(exchange)
+        if self._decisions is not None:
+            self._decisions.write(record(exchange, ending, status, now_s, self.wall_clock()))
+
+    def tick(self, now_s: float) -> None:
+        """Due every second or so: lets go of what is over, and hands on what was counted."""
+        for exchange in self.exchanges.forget(now_s):
+            log.debug("request_id=%s its client left", exchange.id)
+            self.close(exchange, "left", 0, now_s)
+        self.health.flush()
+        if self._decisions is not None:
+            self._decisions.flush()
+
+    def _obstacles(self, exchange: Exchange) -> Obstacles:
+        return self.health.obstacles(exchange.targets.values(), exchange.id)
 
     def _listed(self, policy: RetrySettings | None) -> list[str]:
         """The names of the fallbacks, with wildcards filled in."""
@@ -97,3 +185,7 @@ class Gateway:
 
 def _candidate(target: Target, *, listed: bool = False) -> Candidate:
     return Candidate(target.name, target.channel.prefix, target.model, listed)
+
+
+def _slow_rule(exchange: Exchange) -> HighLatencyRule | None:
+    return None if exchange.policy is None else exchange.policy.on_high_latency

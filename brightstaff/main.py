@@ -5,6 +5,7 @@ import logging
 import logging.handlers
 import os
 import signal
+import sqlite3
 import sys
 import time
 from io import TextIOWrapper
@@ -13,7 +14,9 @@ from pathlib import Path
 import msgspec
 import uvloop
 
+from brightstaff.decision_log import DecisionLog
 from brightstaff.gateway import Gateway
+from brightstaff.ledger import Ledger, MemoryLedger, SharedLedger
 from brightstaff.service import ExternalProcessor, create_server
 from brightstaff.settings import Settings, decode_settings
 
@@ -49,13 +52,26 @@ def configure_logging(settings: Settings) -> None:
     logging.basicConfig(level=settings.log_level.upper(), handlers=[handler])
 
 
+def open_ledger(settings: Settings) -> Ledger:
+    """The ledger of the settings; one in memory where its file cannot be used: cool-downs are no reason to fail."""
+    if not settings.ledger_file:
+        return MemoryLedger()
+    try:
+        return SharedLedger(Path(settings.ledger_file))
+    except (OSError, sqlite3.Error) as error:
+        log.warning("cool-downs are not shared with other workers, nor kept over a restart: %s", error)
+        return MemoryLedger()
+
+
 async def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
-    processor = ExternalProcessor(Gateway(settings), time.monotonic)
+    decisions = DecisionLog(Path(settings.decision_file)) if settings.decision_file else None
+    gateway = Gateway(settings, ledger=open_ledger(settings), decisions=decisions)
+    processor = ExternalProcessor(gateway, time.monotonic)
     previous = os.umask(0o177)  # the socket is for this user's Envoy only
     try:
         server = create_server(processor, settings.socket)
@@ -68,6 +84,7 @@ async def serve(settings: Settings) -> None:
         await stop.wait()
         watcher.cancel()
     await server.stop(_GRACE_S)
+    gateway.tick(time.monotonic())
     log.info("brightstaff stopped")
 
 

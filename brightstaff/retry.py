@@ -1,16 +1,20 @@
-"""What follows an attempt that failed: the answer is passed on, or another attempt is made, where and after how long.
+"""Where a request goes first, and what follows an attempt that failed: another one, where and when, or the end.
 
-A pure function of the policy, the chain, the failures so far and the clock.
+Pure functions of the policy, the chain, the failures so far, the clock, and what speaks against each channel.
 
 The chain is the primary channel, its `fallback_models` in their order, then every other channel: those with the same
 bare model first, each group in the order of the configuration. The fallbacks are taken as they are listed; among the
-others the strategy chooses, by the prefix, compared with the channel that has just failed.
+others the strategy chooses, by the prefix, compared with the channel that has just failed. Channels against which
+something speaks (a cool-down, say) come after those that are free, the one that is free first before the others; none
+is left out.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Literal
 
+from brightstaff.conditions import Obstacle
 from brightstaff.settings import RetrySettings, Strategy
 
 #: Statuses that say "not now" or "not here" rather than "not like this": with a policy they are retried even if no rule
@@ -44,7 +48,9 @@ class Failure:
     channel_at_fault: bool = False
     """The answer's own words say that the channel failed, whatever the status."""
     retry_after_s: float | None = None
-    """When the provider says that it may be asked again."""
+    """In so many seconds, says the provider, it may be asked again."""
+    at_s: float = 0.0
+    """Clock reading when it was noted."""
 
 
 @dataclass(frozen=True)
@@ -55,11 +61,16 @@ class Limits:
     """Of the gateway, or fewer if the caller says so."""
     deadline_s: float | None = None
     """Clock reading by which the caller wants its answer."""
+    fallback: bool = True
+    """Whether another channel than the primary may be asked at all."""
 
 
 @dataclass(frozen=True)
 class PassOn:
     """The client gets what there is."""
+
+    why: str = field(default="", compare=False)
+    """For people."""
 
 
 @dataclass(frozen=True)
@@ -68,9 +79,15 @@ class TryNext:
 
     channel: str
     delay_s: float = 0.0
+    passed_over: tuple[tuple[str, Obstacle], ...] = ()
+    """Channels before it in the chain that were left out this time, and why."""
 
 
 Decision = PassOn | TryNext
+Obstacles = Mapping[str, Obstacle]
+"""By the names of channels; one that is free is not in it."""
+
+NO_OBSTACLES: Obstacles = MappingProxyType({})
 
 
 def build_chain(
@@ -92,6 +109,24 @@ def build_chain(
     return tuple(chain.values())
 
 
+def first_target(
+    policy: RetrySettings | None, chain: Sequence[Candidate], obstacles: Obstacles, limits: Limits
+) -> TryNext:
+    """Where the first attempt goes: to the primary, or past it if it is not to be asked now and another one can be."""
+    primary = chain[0]
+    against = obstacles.get(primary.name)
+    if against is None or policy is None or not limits.fallback:
+        return TryNext(primary.name)
+    # What the policy says about the failure that is behind it holds here, too.
+    behind = Failure(primary.name, against.status, timeout=against.timeout, channel_at_fault=True)
+    strategy, max_attempts = _rule_for(policy, behind) or (policy.default_strategy, policy.default_max_attempts)
+    if strategy == "same_model" or max_attempts <= 1:
+        return TryNext(primary.name)
+    eligible = [primary, *_eligible(chain[1:], primary, strategy)]
+    chosen, passed_over = _pick(eligible, obstacles)
+    return TryNext(chosen.name, 0.0, passed_over)
+
+
 def decide(
     policy: RetrySettings | None,
     chain: Sequence[Candidate],
@@ -101,6 +136,7 @@ def decide(
     first_retry_s: float | None,
     limits: Limits,
     chance: float = 1.0,
+    obstacles: Obstacles = NO_OBSTACLES,
 ) -> Decision:
     """What follows the last of `failures`.
 
@@ -108,23 +144,30 @@ def decide(
     number from 0 to 1, for the jitter.
     """
     last = failures[-1]
-    applicable = None if policy is None else _rule_for(policy, last)
-    if policy is None or applicable is None:
-        return PassOn()
+    if policy is None:
+        return PassOn("the channel has no retry_policy")
+    applicable = _rule_for(policy, last)
+    if applicable is None:
+        return PassOn(f"{last.status} is no failure of the channel, and no rule names it")
+    if not limits.fallback:
+        return PassOn("the caller wants this channel or an error")
     strategy, max_attempts = applicable
-    if len(failures) >= min(max_attempts, limits.max_attempts):
-        return PassOn()
-    following = _following(chain, failures, strategy)
-    if following is None:
-        return PassOn()
+    most = min(max_attempts, limits.max_attempts)
+    if len(failures) >= most:
+        whose = "the caller" if limits.max_attempts < max_attempts else "the policy"
+        return PassOn(f"{whose} allows {most} attempt{'' if most == 1 else 's'}")
+    found = _following(policy, chain, failures, strategy, obstacles)
+    if found is None:
+        return PassOn(f"no channel is left that {strategy} allows")
+    following, passed_over = found
     delay_s = _delay_s(policy, chain, failures, following, chance)
     starts_s = now_s + delay_s
     if limits.deadline_s is not None and starts_s >= limits.deadline_s:
-        return PassOn()
+        return PassOn("the caller's time is up")
     budget_s = policy.max_retry_duration_s
     if budget_s is not None and starts_s - (now_s if first_retry_s is None else first_retry_s) > budget_s:
-        return PassOn()
-    return TryNext(following.name, delay_s)
+        return PassOn("max_retry_duration_ms is used up")
+    return TryNext(following.name, delay_s, passed_over)
 
 
 def _rule_for(policy: RetrySettings, failure: Failure) -> tuple[Strategy, int] | None:
@@ -139,18 +182,59 @@ def _rule_for(policy: RetrySettings, failure: Failure) -> tuple[Strategy, int] |
     return None
 
 
-def _following(chain: Sequence[Candidate], failures: Sequence[Failure], strategy: Strategy) -> Candidate | None:
+def _following(
+    policy: RetrySettings,
+    chain: Sequence[Candidate],
+    failures: Sequence[Failure],
+    strategy: Strategy,
+    obstacles: Obstacles,
+) -> tuple[Candidate, tuple[tuple[str, Obstacle], ...]] | None:
+    """The next channel, and those before it that are not to be asked now; None if the strategy leaves none."""
     failed = next((each for each in chain if each.name == failures[-1].channel), None)
     if strategy == "same_model":
-        return failed
+        return None if failed is None else (failed, ())
     tried = {failure.channel for failure in failures}
-    for candidate in chain:
-        if candidate.name in tried:
-            continue
+    untried = [candidate for candidate in chain if candidate.name not in tried]
+    eligible = _eligible(untried, failed, strategy)
+    if not eligible:
+        return None
+    return _pick(eligible, {**obstacles, **_told_in_this_request(policy, eligible, chain, failures)})
+
+
+def _eligible(candidates: Sequence[Candidate], failed: Candidate | None, strategy: Strategy) -> list[Candidate]:
+    def fits(candidate: Candidate) -> bool:
         same_prefix = failed is not None and candidate.prefix == failed.prefix
-        if candidate.listed or same_prefix == (strategy == "same_provider"):
-            return candidate
-    return None
+        return candidate.listed or same_prefix == (strategy == "same_provider")
+
+    return [candidate for candidate in candidates if fits(candidate)]
+
+
+def _pick(eligible: Sequence[Candidate], obstacles: Obstacles) -> tuple[Candidate, tuple[tuple[str, Obstacle], ...]]:
+    """The first that is free; if none is, the one that is free first."""
+    chosen = next((each for each in eligible if each.name not in obstacles), None)
+    if chosen is None:
+        chosen = min(eligible, key=lambda each: obstacles[each.name].left_s)
+    before = eligible[: eligible.index(chosen)]
+    return chosen, tuple((each.name, obstacles[each.name]) for each in before if each.name in obstacles)
+
+
+def _told_in_this_request(
+    policy: RetrySettings, eligible: Sequence[Candidate], chain: Sequence[Candidate], failures: Sequence[Failure]
+) -> Obstacles:
+    """With `scope: provider`, a Retry-After holds for the other channels of the prefix, within this request as well."""
+    if policy.retry_after.scope != "provider":
+        return NO_OBSTACLES
+    prefixes = {candidate.name: candidate.prefix for candidate in chain}
+    waits_s: dict[str, float] = {}
+    for failure in failures:
+        prefix = prefixes.get(failure.channel)
+        if failure.retry_after_s is not None and prefix is not None:
+            waits_s[prefix] = max(waits_s.get(prefix, 0.0), min(failure.retry_after_s, policy.retry_after.max_s))
+    return {
+        each.name: Obstacle(waits_s[each.prefix], "shares its provider's Retry-After", hinted=True)
+        for each in eligible
+        if each.prefix in waits_s
+    }
 
 
 def _delay_s(
@@ -178,7 +262,7 @@ def _delay_s(
             # "Equal jitter": half of the delay is certain, so that there is a pause; the rest spreads clients out.
             delay_s = delay_s / 2 + delay_s / 2 * chance
     if relation == "same_model" and last.retry_after_s is not None:
-        delay_s = max(delay_s, min(last.retry_after_s, policy.max_retry_after_s))
+        delay_s = max(delay_s, min(last.retry_after_s, policy.retry_after.max_s))
     return delay_s
 
 

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 #: How exactly deadlines are kept.
 _DEADLINE_RESOLUTION_S = 0.05
+#: How often counts and records are handed on.
+_TICK_S = 0.5
 
 
 def feed(attempt: Attempt, message: ProcessingRequest, now_s: float) -> list[Command]:
@@ -114,6 +116,7 @@ class ExternalProcessor:
         One watcher for all streams, because a timer for each message would cost more than the message. It waits for
         none of them: a client that does not read may hold up a write for as long as it likes.
         """
+        tick_due_s = self._clock()
         async with asyncio.TaskGroup() as writes:
             while True:
                 await asyncio.sleep(_DEADLINE_RESOLUTION_S)
@@ -122,6 +125,9 @@ class ExternalProcessor:
                 for stream in late:
                     stream.queue(stream.attempt.on_deadline(now_s))
                     writes.create_task(self._flush_late(stream))
+                if now_s >= tick_due_s:
+                    tick_due_s = now_s + _TICK_S
+                    self._gateway.tick(now_s)
 
     async def _flush_late(self, stream: _Stream) -> None:
         try:

@@ -32,6 +32,28 @@ class TimeoutRule(msgspec.Struct, frozen=True):
     max_attempts: int
 
 
+class HighLatencyRule(msgspec.Struct, frozen=True):
+    """`on_high_latency`: when a channel that answers, but slowly, is left out for a while."""
+
+    threshold_s: float
+    measure: Literal["ttfb", "total"] = "ttfb"
+    min_triggers: int = 1
+    window_s: float | None = None
+    """Slow answers count together when they fall within it."""
+    block_duration_s: float = 300.0
+
+
+class RetryAfterHandling(msgspec.Struct, frozen=True):
+    """What a provider's Retry-After means."""
+
+    scope: Literal["model", "provider"] = "model"
+    """What is left out until then: the channel, or every channel of its prefix."""
+    apply_to: Literal["request", "global"] = "global"
+    """For whom: the request that saw it, or all."""
+    max_s: float = 300.0
+    """A longer Retry-After counts as this."""
+
+
 class Backoff(msgspec.Struct, frozen=True):
     """The wait before a retry; it doubles with each."""
 
@@ -54,8 +76,8 @@ class RetrySettings(msgspec.Struct, frozen=True):
     max_retry_duration_s: float | None = None
     """For all retries together, from the first one on."""
     backoff: Backoff = Backoff()
-    max_retry_after_s: float = 300.0
-    """A longer Retry-After counts as this."""
+    retry_after: RetryAfterHandling = RetryAfterHandling()
+    on_high_latency: HighLatencyRule | None = None
 
 
 class Channel(msgspec.Struct, frozen=True):
@@ -106,6 +128,10 @@ class Settings(msgspec.Struct, frozen=True):
     channels: tuple[Channel, ...]
     aliases: dict[str, str] = {}
     """Alias → channel name."""
+    ledger_file: str = ""
+    """Where cool-downs and counts are kept, for all workers and over restarts; empty: in memory only."""
+    decision_file: str = ""
+    """Log of decisions, for `planoai explain`; empty: none. Rotated from outside by renaming."""
     max_request_bytes: int = 64 * 1024 * 1024
     max_attempts: int = 32
     """No request is sent more often than this; Envoy's own `num_retries` lies above it."""

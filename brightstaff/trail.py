@@ -1,7 +1,9 @@
 """The trail of a request: what was tried, what came of it, how long it took. Pure."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from brightstaff.conditions import Obstacle
 from brightstaff.headers import header_safe
 
 
@@ -18,6 +20,18 @@ class Hop:
     ended_s: float | None = None
     other_model: bool = False
     """Whether this channel's model is not the one that was asked for."""
+    passed_over: Sequence[tuple[str, Obstacle]] = ()
+    """Channels that would have come before it, and what spoke against them."""
+    waited_s: float = 0.0
+    """Back-off or Retry-After before it."""
+    fault: str = ""
+    """Whose fault its failure was: caller, channel, key, rate or timeout."""
+    retry_after_s: float | None = None
+    """What the provider said."""
+    held_against_s: float = 0.0
+    """How long the channel is left alone because of it."""
+    after_content: bool = False
+    """Whether it broke when content had already reached the client."""
 
     def end(self, outcome: str, now_s: float) -> None:
         """Note what came of it; the first word stands."""
@@ -39,9 +53,11 @@ class Trail:
 
     hops: list[Hop] = field(default_factory=list)
 
-    def start(self, channel: str, now_s: float) -> Hop:
+    def start(
+        self, channel: str, now_s: float, passed_over: Sequence[tuple[str, Obstacle]] = (), waited_s: float = 0.0
+    ) -> Hop:
         """Begin the next hop."""
-        hop = Hop(channel, now_s)
+        hop = Hop(channel, now_s, passed_over=passed_over, waited_s=waited_s)
         self.hops.append(hop)
         return hop
 

@@ -1,5 +1,6 @@
 """What end-to-end tests share: homes, running gateways, waiting for a condition."""
 
+import json
 import os
 import socket
 import subprocess
@@ -12,6 +13,8 @@ from pathlib import Path
 from typing import TypeVar
 
 import psutil
+
+from brightstaff.ledger import forget_conditions
 
 T = TypeVar("T")
 
@@ -85,6 +88,19 @@ class RunningGateway:
     def brightstaff_log(self) -> str:
         """All lines of brightstaff.log so far."""
         return (self.home.logs / "brightstaff.log").read_text()
+
+    def processes(self) -> dict[str, psutil.Process]:
+        """What the supervisor runs now, by name."""
+        found = json.loads((self.home.root / ".plano" / "run" / "state.json").read_text())
+        return {
+            each["name"]: psutil.Process(each["identity"]["pid"])
+            for each in found["processes"]
+            if each["identity"] is not None and psutil.pid_exists(each["identity"]["pid"])
+        }
+
+    def forget_failures(self) -> None:
+        """Hold nothing against any channel that failed so far."""
+        forget_conditions(self.home.root / ".plano" / "run" / "channels.sqlite", None)
 
     def access_lines(self, fragment: str) -> list[str]:
         """The lines of the access log with `fragment`, once there are any: Envoy writes them in batches."""

@@ -9,8 +9,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
-from brightstaff.settings import Backoff, Channel, RetrySettings, Settings, StatusRule, TimeoutRule
-from planoai.config import LoadedConfig, ModelProvider, RetryPolicy
+from brightstaff.settings import Backoff, Channel, RetryAfterHandling, RetrySettings, Settings, StatusRule, TimeoutRule
+from brightstaff.settings import HighLatencyRule as HighLatencySettings
+from planoai.config import HighLatencyRule, LoadedConfig, ModelProvider, RetryPolicy
 from planoai.config.endpoint import Endpoint, endpoint_of
 from planoai.errors import PlanoError
 from planoai.home import PlanoHome
@@ -122,6 +123,8 @@ def compile_gateway(
     settings = Settings(
         socket=str(view.brightstaff_socket),
         log_file=str(home.logs / "brightstaff.log"),
+        ledger_file=str(home.ledger),
+        decision_file=str(home.decisions),
         channels=tuple(channels),
         aliases={
             **{each.name: each.model for each in config.model_providers if each.name != each.model},
@@ -208,6 +211,16 @@ def _channel(
     )
 
 
+def _high_latency(rule: HighLatencyRule) -> HighLatencySettings:
+    return HighLatencySettings(
+        threshold_s=rule.threshold_ms / 1000,
+        measure=rule.measure,
+        min_triggers=rule.min_triggers,
+        window_s=None if rule.trigger_window_seconds is None else float(rule.trigger_window_seconds),
+        block_duration_s=float(rule.block_duration_seconds),
+    )
+
+
 def _retry(policy: RetryPolicy) -> RetrySettings:
     default_strategy, default_max_attempts = policy.default_strategy, policy.default_max_attempts
     handling = policy.retry_after_handling
@@ -235,5 +248,8 @@ def _retry(policy: RetryPolicy) -> RetrySettings:
             max_s=policy.backoff.max_ms / 1000,
             jitter=policy.backoff.jitter,
         ),
-        max_retry_after_s=float(handling.max_retry_after_seconds),
+        retry_after=RetryAfterHandling(
+            scope=handling.scope, apply_to=handling.apply_to, max_s=float(handling.max_retry_after_seconds)
+        ),
+        on_high_latency=None if policy.on_high_latency is None else _high_latency(policy.on_high_latency),
     )

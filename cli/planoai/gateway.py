@@ -41,9 +41,13 @@ class Gateway:
     notices: tuple[str, ...]
     resources: Mapping[Path, str]
     """Envoy's resource files; no secret is in them."""
+    forgotten: tuple[Path, ...] = ()
+    """What an older gateway remembered. Who starts anew (with another key, say) starts with trust in all channels."""
 
     def write(self) -> None:
         """Put the resource files in their place."""
+        for path in self.forgotten:
+            path.unlink(missing_ok=True)
         for path, text in self.resources.items():
             write_private(path, text)
 
@@ -92,7 +96,13 @@ def prepare_gateway(config_path: Path, home: PlanoHome, environ: Mapping[str, st
         channels=compiled.channels,
         ready_urls=tuple(ready_url(each.address, each.port) for each in compiled.listeners),
         admin_socket=compiled.envoy.admin_socket,
-        rotated_logs=(home.logs / "envoy.log", compiled.envoy.access_log, Path(compiled.brightstaff.log_file)),
+        rotated_logs=(
+            home.logs / "envoy.log",
+            compiled.envoy.access_log,
+            Path(compiled.brightstaff.log_file),
+            home.decisions,
+        ),
+        forgotten=tuple(home.ledger.with_name(home.ledger.name + suffix) for suffix in ("", "-wal", "-shm")),
         notices=checked.notices,
         resources={home.run / name: text for name, text in checked.rendered.items()},
     )

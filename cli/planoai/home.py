@@ -41,6 +41,16 @@ class PlanoHome:
         return self.run / "logs"
 
     @property
+    def ledger(self) -> Path:
+        """What brightstaff remembers of channels: cool-downs, last errors, counts."""
+        return self.run / "channels.sqlite"
+
+    @property
+    def decisions(self) -> Path:
+        """One line for each request, for `planoai explain`."""
+        return self.logs / "decisions.jsonl"
+
+    @property
     def sockets(self) -> Path:
         """Where the Unix sockets are: `run`, or a short private directory if that is too long for a socket path."""
         if len(os.fsencode(self.run / "brightstaff-00.sock")) <= _LONGEST_SOCKET_PATH:

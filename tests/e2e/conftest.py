@@ -29,7 +29,15 @@ def new_home() -> Iterator[Callable[[], Home]]:
 
 
 @pytest.fixture(scope="module")
-def start_gateway(new_home: Callable[[], Home]) -> Callable[..., RunningGateway]:
+def running_gateways() -> list[RunningGateway]:
+    """The gateways of this module."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def start_gateway(
+    new_home: Callable[[], Home], running_gateways: list[RunningGateway]
+) -> Callable[..., RunningGateway]:
     """Starts gateways: config.yaml with `{port}` in place of the listener's port, and a `.env`."""
 
     def start(config: str, dotenv: str = "", variables: dict[str, str] | None = None) -> RunningGateway:
@@ -41,7 +49,9 @@ def start_gateway(new_home: Callable[[], Home]) -> Callable[..., RunningGateway]
             home.write(".env", dotenv)
         result = home.planoai("up", "config.yaml")
         assert result.returncode == 0, result.stdout + result.stderr
-        return RunningGateway(home, port)
+        gateway = RunningGateway(home, port)
+        running_gateways.append(gateway)
+        return gateway
 
     return start
 
@@ -54,9 +64,11 @@ def provider() -> Iterator[ThreadedSimulator]:
 
 
 @pytest.fixture(autouse=True)
-def _provider_is_well(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Rules and recordings of one test never reach the next."""
+def _provider_is_well(request: pytest.FixtureRequest, running_gateways: list[RunningGateway]) -> Iterator[None]:
+    """Rules, recordings and cool-downs of one test never reach the next."""
     yield
+    for gateway in running_gateways:
+        gateway.forget_failures()
     if "provider" in request.fixturenames:
         simulator: ThreadedSimulator = request.getfixturevalue("provider")
         simulator.set_rules([])

@@ -47,6 +47,14 @@ CODEX_API_KEY=from-the-file-and-overridden
     return start_gateway(config, dotenv, {"CODEX_API_KEY": KEYS["CODEX_API_KEY"]})
 
 
+@pytest.fixture(scope="module")
+def five_attempts(start_gateway: Callable[..., RunningGateway], provider: ThreadedSimulator) -> RunningGateway:
+    """The same, but with five attempts where it allows three."""
+    text = recommended_config_text().replace("max_attempts: 3", "max_attempts: 5")
+    config = demo_config(text, provider.url, 0).replace("port: 0", "port: {port}")
+    return start_gateway(config, "".join(f"{name}={key}\n" for name, key in KEYS.items()))
+
+
 def ask(gateway: RunningGateway, model: str, *, stream: bool = False) -> httpx.Response:
     """One chat completion."""
     body = {"model": model, "messages": [{"role": "user", "content": "Hello!"}], "stream": stream}
@@ -117,6 +125,53 @@ def test_sequences(
         assert json.loads(answer.text)["object"] == "chat.completion"
     else:
         assert "error" in json.loads(answer.text)
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["json", "sse"])
+def test_w8_retry_after(gateway: RunningGateway, provider: ThreadedSimulator, *, stream: bool) -> None:
+    """A 429 with Retry-After: B answers at once, and the next request goes to B first."""
+    provider.set_rules([Rule(Match(key=KEY_OF[A]), [Behaviour(status=429, headers={"retry-after": "30"})])])
+    assert [B, B] == [ask(gateway, A, stream=stream).headers["x-plano-model"] for _ in range(2)]
+    received = provider.requests
+    assert [KEY_OF[A], KEY_OF[B], KEY_OF[B]] == [each.key for each in received]
+    assert received[1].time_s - received[0].time_s < 5, "nobody waits for A"
+
+
+@pytest.mark.parametrize("cut_with", ["close", "reset"])
+def test_w12_a_break_after_the_first_chunk(gateway: RunningGateway, provider: ThreadedSimulator, cut_with: str) -> None:
+    """No switch and no splice: what came of A's stream, and a sign that it broke. B is not asked."""
+    cut = Behaviour(chunks=6, delay_between_tokens_s=0.05, cut_after_chunks=2, cut_with=cut_with)
+    provider.set_rules([Rule(Match(key=KEY_OF[A]), [cut])])
+    body = {"model": A, "messages": [{"role": "user", "content": "Hello!"}], "stream": True}
+    text, cut_short = "", False
+    with httpx.stream("POST", f"{gateway.url}/v1/chat/completions", json=body, timeout=30) as answer:
+        try:
+            for part in answer.iter_text():
+                text += part
+        except httpx.RemoteProtocolError:
+            cut_short = True
+    assert (200, A) == (answer.status_code, answer.headers["x-plano-model"])
+    assert 1 == text.count('"role":"assistant"')
+    assert "[DONE]" not in text
+    assert cut_short or '"provider_cut_short"' in text
+    assert [KEY_OF[A]] == [each.key for each in provider.requests]
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["json", "sse"])
+def test_w13_five_attempts(five_attempts: RunningGateway, provider: ThreadedSimulator, *, stream: bool) -> None:
+    """The strategy compares with the channel that failed last: after C come the channels of other prefixes.
+
+    Another model answers then, which the trail and the log say.
+    """
+    rules = [Rule(Match(key=KEY_OF[channel]), [Behaviour(status=503)]) for channel in (B, C)]
+    provider.set_rules([*rules, Rule(Match(key=KEY_OF[A], model="claude-opus-4-6"), [Behaviour(status=503)])])
+    answer = ask(five_attempts, A, stream=stream)
+    assert (200, SONNET) == (answer.status_code, answer.headers["x-plano-model"])
+    trail = answer.headers["x-plano-attempts"]
+    assert [A, B, C, SONNET] == [hop.partition("=")[0] for hop in trail.split(", ")]
+    assert trail.endswith(";other-model")
+    request_id = answer.headers["x-plano-request-id"]
+    assert f"request_id={request_id} answered by another model: {A} was asked" in five_attempts.brightstaff_log()
 
 
 def test_log_lines_of_a_failover(gateway: RunningGateway, provider: ThreadedSimulator) -> None:

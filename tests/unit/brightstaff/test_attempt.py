@@ -352,7 +352,8 @@ def seen(commands: Sequence[Command]) -> Seen:
         # What is neither JSON nor a stream passes as it comes.
         ("text/plain", [("headers", ["headers"]), ((b"a", False), [(b"a", False)]), ((b"", True), [(b"", True)])]),
         ("audio/mpeg", [("headers", ["headers"]), ((b"", False), [(b"", False)]), ("trailers", ["trailers"])]),
-        ("", [("headers", ["headers"]), ((b"a", True), [(b"a", True)])]),
+        # Without a type it may be anything.
+        ("", [("headers", []), ((b"a", True), ["headers", (b"a", True)])]),
         # JSON is held until it is complete,
         (JSON, [("headers", []), ((b"{}", True), ["headers", (b"{}", True)])]),
         (JSON, [("headers", []), ((b"{", False), []), ((b"}", False), []), ((b"", True), ["headers", (b"{}", True)])]),
@@ -535,15 +536,17 @@ def test_when_all_have_failed_the_last_answer_passes(chain: Gateway) -> None:
     assert isinstance(headers, ForwardHeaders)
     assert ForwardBody(b'{"error":{}}', True) == body
     trail = "one/m=503/1000ms, two/m=503/1000ms, three/n=429/1000ms"
-    assert ([], trail) == (headers.remove_headers, dict(headers.set_headers)["x-plano-attempts"])
+    told = dict(headers.set_headers)
+    assert (trail, "7") == (told["x-plano-attempts"], told["retry-after"])
+    assert ["retry-after", "retry-after-ms"] == sorted(headers.remove_headers), "replaced by the smallest of all"
     assert 0 == len(chain.exchanges)
 
 
 def test_requests_are_kept_apart(chain: Gateway) -> None:
-    """The id decides: a second client that asks at the same time begins at the first channel."""
+    """The id decides: a second client that asks at the same time has attempts of its own."""
     first, _ = sent(chain)
-    first.on_response_headers(response_headers(429), True, 1.0)
     _, other = sent(chain, x_plano_request_id="id-2")
+    first.on_response_headers(response_headers(429), True, 1.0)
     _, again = sent(chain)
     assert ["cluster-one", "cluster-two"] == [dict(each.set_headers)["x-plano-channel"] for each in (other, again)]
 
@@ -714,9 +717,9 @@ def test_a_client_that_left_is_forgotten(single: Callable[[], Gateway], received
     for _ in range(received):
         gone.on_response_body(b"data: 1\n\n", False, 1.0)
     gone.on_close(2.0)
-    assert (Phase.DONE, None, 1) == (gone.phase, gone.deadline_s, len(gateway.exchanges))
-    later, _ = sent(gateway, x_plano_request_id="id-2")
-    later.on_close(70.0)
+    assert (Phase.DONE, None) == (gone.phase, gone.deadline_s)
+    gateway.tick(70.0)
+    assert 0 == len(gateway.exchanges)
     assert gateway.exchanges.resume(ID) is None
 
 
@@ -726,8 +729,7 @@ def test_a_client_that_left_between_two_attempts(chain: Gateway, failed: list[He
     gone, _ = sent(chain)
     gone.on_response_headers(failed, True, 1.0)
     gone.on_close(1.0)
-    later, _ = sent(chain, x_plano_request_id="id-2")
-    later.on_close(70.0)
+    chain.tick(70.0)
     assert chain.exchanges.resume(ID) is None
 
 
@@ -820,7 +822,7 @@ def test_silence_in_the_middle_of_a_stream(timed: Callable[..., Gateway]) -> Non
     gateway = timed(fallback=True)
     attempt, _ = sent(gateway)
     hold(attempt)
-    attempt.on_response_body(b"data: 1\n", False, 1.0)
+    attempt.on_response_body(b'data: {"choices":[{"delta":{"content":"a"}}]}\n\n', False, 1.0)
     (event,) = attempt.on_deadline(61.0)
     assert isinstance(event, ForwardBody)
     assert event.end_of_stream
@@ -1071,3 +1073,113 @@ def test_the_rate_limit_of_an_earlier_channel_is_what_the_client_gets(chain: Gat
     headers = dict(reply.headers)
     assert (429, "9") == (reply.status, headers["retry-after"])
     assert "one/m=429/1000ms, two/m=503/1000ms, three/n=refused/1000ms" == headers["x-plano-attempts"]
+
+
+# -------------------------------------------------------------------- the end of a stream
+
+CHAT = b'data: {"choices":[{"delta":{"content":"a"}}]}\n\n'
+FINISH = b'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\n'
+
+
+def streaming(gateway: Gateway) -> Attempt:
+    """An attempt whose stream has begun to reach the client."""
+    attempt, _ = sent(gateway, STREAM)
+    hold(attempt)
+    assert ForwardBody(CHAT, False) == attempt.on_response_body(CHAT, False, 1.0)[-1]
+    return attempt
+
+
+def goes_to(gateway: Gateway, id_: str = "id-later") -> str:
+    """Where the next request for the first channel goes."""
+    _, command = sent(gateway, now_s=5.0, x_plano_request_id=id_)
+    return dict(command.set_headers)["x-plano-channel"]
+
+
+def test_a_stream_that_ends_as_it_should(chain: Gateway) -> None:
+    """With its finish_reason: not a byte is added."""
+    attempt = streaming(chain)
+    assert [ForwardBody(FINISH, True)] == attempt.on_response_body(FINISH, True, 2.0)
+    assert (Phase.DONE, "cluster-one") == (attempt.phase, goes_to(chain))
+
+
+@pytest.mark.parametrize("last", [CHAT, b""])
+def test_a_stream_that_breaks_off(chain: Gateway, last: bytes) -> None:
+    """No switch, no splice: what came, then one error event, no `[DONE]`; and it counts against the channel."""
+    attempt = streaming(chain)
+    commands = attempt.on_response_body(last, True, 2.0)
+    assert ([ForwardBody(CHAT, False)] if last else []) == commands[:-1]
+    (event,) = commands[-1:]
+    assert isinstance(event, ForwardBody)
+    assert event.end_of_stream
+    assert "provider_cut_short" == json.loads(event.data.strip().removeprefix(b"data: "))["error"]["code"]
+    assert (Phase.ANSWERED, "cluster-two") == (attempt.phase, goes_to(chain))
+
+
+def test_a_providers_own_error_event(chain: Gateway) -> None:
+    """It passes as it is, nothing is added, and it counts."""
+    attempt = streaming(chain)
+    error = b'data: {"error":{"message":"overloaded"}}\n\n'
+    assert [ForwardBody(error, True)] == attempt.on_response_body(error, True, 2.0)
+    assert "cluster-two" == goes_to(chain)
+
+
+def test_a_stream_that_is_whole_and_yet_none(chain: Gateway) -> None:
+    """It broke off before anything of it had left: the next channel is asked."""
+    attempt, _ = sent(chain, STREAM)
+    hold(attempt)
+    assert marked(attempt.on_response_body(CHAT, True, 1.0))
+    assert "cluster-two" == goes_to(chain, ID)
+
+
+def test_silence_after_content_counts(timed: Callable[..., Gateway]) -> None:
+    """A channel that stalls in the middle of an answer is left alone for a while."""
+    gateway = timed(fallback=True)
+    attempt = streaming(gateway)
+    attempt.on_deadline(100.0)
+    assert "cluster-two" == goes_to(gateway)
+
+
+def test_a_stream_that_nobody_asked_for(chain: Gateway) -> None:
+    """Some send events where JSON was asked for: an error in them is an error all the same."""
+    attempt, _ = sent(chain)
+    hold(attempt)
+    assert marked(attempt.on_response_body(b'data: {"error":{"message":"overloaded"}}\n\n', True, 1.0))
+
+
+def test_the_callers_own_deadline_is_not_held_against_the_channel(chain: Gateway) -> None:
+    """That one caller is in a hurry says nothing about the channel."""
+    attempt, _ = sent(chain, x_plano_timeout_ms="300")
+    reply = one_reply(attempt.on_deadline(0.3))
+    assert (504, "cluster-one") == (reply.status, goes_to(chain))
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        (response_headers(503), "cluster-two"),
+        (response_headers(429, retry_after="9"), "cluster-two"),
+        (response_headers(401), "cluster-two"),
+        (response_headers(400), "cluster-one"),
+        (response_headers(404), "cluster-one"),
+    ],
+)
+def test_a_failure_without_a_policy_is_known_to_others(
+    new_gateway: NewGateway, new_channel: NewChannel, headers: list[Header], expected: str
+) -> None:
+    """It passes unread, but requests for which the channel is only one of several go past it."""
+    policy = RetrySettings(("one/m", "two/m"), fallback_scope="fallback_list_only")
+    gateway = new_gateway(new_channel("one/m"), new_channel("two/m"), new_channel("three/m", retry=policy))
+    attempt, _ = sent(gateway)
+    assert isinstance(attempt.on_response_headers(headers, True, 1.0)[0], ForwardHeaders)
+    failing, _ = sent(gateway, b'{"model":"three/m"}', x_plano_request_id="id-3")
+    failing.on_response_headers(local("connection refused"), True, 1.0)
+    _, command = sent(gateway, b'{"model":"three/m"}', now_s=1.0, x_plano_request_id="id-3")
+    assert expected == dict(command.set_headers)["x-plano-channel"]
+
+
+def test_errors_of_ours_are_in_the_clients_protocol(single: Callable[[], Gateway]) -> None:
+    """A Messages client gets Anthropic's form, also for what is refused before any channel is asked."""
+    attempt = Attempt(single())
+    attempt.on_request_headers(request_headers("/v1/messages"), False, 0.0)
+    body = json.loads(one_reply(attempt.on_request_body(b"{", True, 0.0)).body)
+    assert ("error", "invalid_request_error") == (body["type"], body["error"]["type"])

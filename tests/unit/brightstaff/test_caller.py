@@ -12,8 +12,8 @@ from brightstaff.retry import Limits
     [
         ({}, Limits(32)),
         ({"x-plano-fallback": "on"}, Limits(32)),
-        ({"x-plano-fallback": " OFF "}, Limits(1)),
-        ({"x-plano-fallback": "off", "x-plano-max-attempts": "5"}, Limits(1)),
+        ({"x-plano-fallback": " OFF "}, Limits(32, fallback=False)),
+        ({"x-plano-fallback": "off", "x-plano-max-attempts": "5"}, Limits(5, fallback=False)),
         ({"x-plano-max-attempts": "2"}, Limits(2)),
         ({"x-plano-max-attempts": "99"}, Limits(32)),
         ({"x-plano-timeout-ms": "1500"}, Limits(32, deadline_s=101.5)),

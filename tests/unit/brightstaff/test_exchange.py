@@ -1,7 +1,15 @@
 """brightstaff.exchange: what is kept of a request between its attempts, and how it is forgotten."""
 
+from dataclasses import replace
+
+import pytest
+
+from brightstaff import failures
+from brightstaff.catalog import Target
+from brightstaff.conditions import Obstacle
 from brightstaff.exchange import Exchange, Exchanges
-from brightstaff.retry import Limits
+from brightstaff.retry import Candidate, Failure, Limits, PassOn, TryNext
+from brightstaff.settings import Channel, RetrySettings
 from brightstaff.surface import ModelCall
 
 
@@ -39,7 +47,7 @@ def test_the_same_exchange_until_it_is_closed() -> None:
 
 
 def test_who_does_not_come_back_is_forgotten() -> None:
-    """After `keep_s` seconds of rest an exchange is gone, at the next rest of any other."""
+    """After `keep_s` seconds of rest an exchange is given back, so that its end can be noted."""
     exchanges = Exchanges(keep_s=60.0)
     gone, stays, last = exchange("gone"), exchange("stays"), exchange("last")
     for each in (gone, stays, last):
@@ -47,6 +55,7 @@ def test_who_does_not_come_back_is_forgotten() -> None:
     exchanges.rest(gone, 0.0)
     exchanges.rest(stays, 0.5)
     exchanges.rest(last, 60.0)
+    assert [gone] == exchanges.forget(60.0)
     assert (None, stays, last) == (exchanges.resume("gone"), exchanges.resume("stays"), exchanges.resume("last"))
 
 
@@ -58,7 +67,7 @@ def test_a_running_attempt_may_take_as_long_as_it_likes() -> None:
     exchanges.rest(runs, 0.0)
     exchanges.resume("runs")
     exchanges.start(other)
-    exchanges.rest(other, 10_000.0)
+    assert [] == exchanges.forget(10_000.0)
     assert exchanges.resume("runs") is runs
 
 
@@ -72,7 +81,7 @@ def test_rest_begins_anew_with_each_attempt() -> None:
     exchanges.rest(other, 1.0)
     exchanges.rest(again, 59.0)
     exchanges.rest(exchange("none"), 70.0)
-    exchanges.rest(again, 70.0)
+    assert [other] == exchanges.forget(70.0)
     assert (again, None) == (exchanges.resume("again"), exchanges.resume("other"))
 
 
@@ -85,3 +94,74 @@ def test_a_closed_exchange_does_not_come_back_by_resting() -> None:
     exchanges.rest(over, 1.0)
     assert (None, 0) == (exchanges.resume("over"), len(exchanges))
     exchanges.close(over)
+
+
+# -------------------------------------------------------------------- one exchange
+
+
+def chained(*names: str, most: int = 9) -> Exchange:
+    """An exchange with a chain of these channels, all of them listed."""
+    found = {name: Target(Channel(name, name[:1], "m", "openai", name, name, "/v1"), "m") for name in names}
+    chain = tuple(Candidate(name, name[:1], "m", listed=True) for name in names)
+    policy = RetrySettings(names[1:], default_max_attempts=most)
+    return replace(exchange("id-1"), policy=policy, chain=chain, targets=found, upcoming=TryNext(names[0]))
+
+
+def test_an_attempt_notes_where_it_goes_and_what_was_passed_over() -> None:
+    """The hop carries what the decision knew."""
+    against = (("a/m", Obstacle(5.0, "cools down after 429")),)
+    request = replace(chained("a/m", "b/m"), upcoming=TryNext("b/m", 0.5, against))
+    assert "b/m" == request.start_attempt(10.0).name
+    hop = request.trail.hops[0]
+    assert (against, 0.5, 10.0, None) == (hop.passed_over, hop.waited_s, hop.started_s, request.upcoming)
+    assert "b/m" == request.target.name
+    with pytest.raises(RuntimeError, match="no attempt is due"):
+        request.start_attempt(11.0)
+
+
+def test_a_failure_leads_to_the_next_and_in_the_end_to_a_reason() -> None:
+    """`fail` prepares the next attempt; when nothing follows it keeps why."""
+    request = chained("a/m", "b/m")
+    request.start_attempt(0.0)
+    assert TryNext("b/m") == request.fail(Failure("a/m", 503), failures.RESET, 1.0, 0.5)
+    assert (TryNext("b/m"), 1.0) == (request.upcoming, request.first_retry_s)
+    request.start_attempt(1.0)
+    assert isinstance(request.fail(Failure("b/m", 503), failures.RESET, 2.0, 0.5), PassOn)
+    assert "no channel is left that different_provider allows" == request.why_no_more
+
+
+def test_what_next_notes_nothing() -> None:
+    """It only asks."""
+    request = chained("a/m", "b/m")
+    request.start_attempt(0.0)
+    assert TryNext("b/m") == request.what_next(Failure("a/m", 504, timeout=True), 1.0, {})
+    assert ([], None) == (request.failures, request.upcoming)
+
+
+def test_another_choice_when_a_trial_was_taken() -> None:
+    """At the first attempt and after a failure; what there was to wait has been waited."""
+    request = chained("a/m", "b/m", "c/m")
+    taken = {"a/m": Obstacle(0.0, "is being tried again after 503", status=503)}
+    request.choose_again(taken, 0.0, 0.5)
+    assert TryNext("b/m", 0.0, tuple(taken.items())) == request.upcoming
+    request.start_attempt(0.0)
+    request.fail(Failure("b/m", 503), failures.RESET, 1.0, 0.5, taken)
+    assert request.upcoming is not None
+    assert "c/m" == request.upcoming.channel
+    request.choose_again({"c/m": Obstacle(9.0, "x")}, 1.0, 0.5)
+    assert "a/m" == request.upcoming.channel
+
+
+def test_the_smallest_wait() -> None:
+    """Of what providers said in this request, less the time since, and of hints that others got earlier."""
+    request = chained("a/m", "b/m", "c/m")
+    assert request.smallest_wait_s(0.0) is None
+    request.failures = [Failure("a/m", 429, retry_after_s=30.0, at_s=10.0), Failure("b/m", 503, at_s=11.0)]
+    assert 25.0 == request.smallest_wait_s(15.0)
+    request.obstacles = {
+        "a/m": Obstacle(1.0, "its own cool-down", hinted=True),
+        "b/m": Obstacle(1.0, "nobody said so"),
+        "c/m": Obstacle(12.0, "said earlier", hinted=True),
+    }
+    assert 12.0 == request.smallest_wait_s(15.0)
+    assert 0.0 == request.smallest_wait_s(99.0)

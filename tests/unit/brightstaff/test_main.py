@@ -16,8 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import grpc.aio
+import msgspec
 import pytest
 
+from brightstaff.ledger import MemoryLedger, SharedLedger
+from brightstaff.main import open_ledger
 from brightstaff.pb.ext_proc_pb2 import (
     HeaderMap,
     HeaderValue,
@@ -250,3 +253,14 @@ def test_neither_arguments_nor_a_closed_input(tmp_path: Path, call: str) -> None
         env=environment(tmp_path), capture_output=True, timeout=PATIENCE_S, check=False,
     )  # fmt: skip
     assert (1, HINT) == (ended.returncode, ended.stderr)
+
+
+def test_a_ledger_is_opened_where_the_settings_say(settings: Settings, tmp_path: Path) -> None:
+    """In memory without a file; also where the file cannot be used: cool-downs are no reason to fail."""
+    assert isinstance(open_ledger(settings), MemoryLedger)
+    shared = open_ledger(msgspec.structs.replace(settings, ledger_file=str(tmp_path / "channels.sqlite")))
+    assert isinstance(shared, SharedLedger)
+    shared.close()
+    for wrong in (tmp_path / "missing" / "channels.sqlite", tmp_path / "text"):
+        (tmp_path / "text").write_text("This is no database. " * 100)
+        assert isinstance(open_ledger(msgspec.structs.replace(settings, ledger_file=str(wrong))), MemoryLedger)

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from brightstaff.conditions import Obstacle
 from brightstaff.retry import (
     RETRIABLE_STATUSES,
     Candidate,
@@ -14,9 +15,10 @@ from brightstaff.retry import (
     TryNext,
     build_chain,
     decide,
+    first_target,
     most_useful,
 )
-from brightstaff.settings import Backoff, RetrySettings, StatusRule, Strategy, TimeoutRule
+from brightstaff.settings import Backoff, RetryAfterHandling, RetrySettings, StatusRule, Strategy, TimeoutRule
 
 #: The recommended configuration: A is the primary, B and C its fallbacks, the others are only configured.
 A = Candidate("custom/opus", "custom", "opus", listed=True)
@@ -192,7 +194,7 @@ def test_retry_after_is_waited_for_on_the_same_channel_only() -> None:
     huge = Failure(A.name, 429, retry_after_s=86_400.0)
     assert TryNext(B.name, 0.0) == after(POLICY, hint)
     assert TryNext(A.name, 30.0) == after(policy("same_model"), hint)
-    assert TryNext(A.name, 60.0) == after(policy("same_model", max_retry_after_s=60.0), huge)
+    assert TryNext(A.name, 60.0) == after(policy("same_model", retry_after=RetryAfterHandling(max_s=60.0)), huge)
 
 
 def test_no_wait_beyond_the_budget_or_the_callers_deadline() -> None:
@@ -233,6 +235,115 @@ def test_the_failure_that_tells_most(statuses: list[int], expected: int) -> None
     assert expected == most_useful([Failure(A.name, status) for status in statuses])
 
 
+# -------------------------------------------------------------------------------------------------- obstacles
+
+
+def cools(left_s: float, *, status: int = 429, hinted: bool = False) -> Obstacle:
+    """A cool-down with so much left."""
+    return Obstacle(left_s, f"cools down after {status}", hinted, status)
+
+
+def first(settings: RetrySettings | None, obstacles: dict[str, Obstacle], limits: Limits = NO_LIMITS) -> TryNext:
+    """Where a request for A goes."""
+    return first_target(settings, CHAIN, obstacles, limits)
+
+
+def test_the_primary_is_first_unless_it_cools_down() -> None:
+    """Then the next of the chain is, and the decision says what was passed over."""
+    assert TryNext(A.name) == first(POLICY, {})
+    assert TryNext(A.name) == first(POLICY, {B.name: cools(9)})
+    assert TryNext(B.name, 0.0, ((A.name, cools(9)),)) == first(POLICY, {A.name: cools(9)})
+    both = {A.name: cools(9), B.name: cools(5)}
+    assert TryNext(C.name, 0.0, ((A.name, cools(9)), (B.name, cools(5)))) == first(POLICY, both)
+
+
+def test_when_all_cool_down_the_one_that_is_free_first_is_tried() -> None:
+    """The last usable candidate is never left out."""
+    only = RetrySettings((B.name, C.name), fallback_scope="fallback_list_only")
+    against = {A.name: cools(9), B.name: cools(5), C.name: cools(7)}
+    decision = first_target(only, (A, B, C), against, NO_LIMITS)
+    assert (B.name, (A.name,)) == (decision.channel, tuple(name for name, _ in decision.passed_over))
+    after_b = decide(
+        only, (A, B, C), [Failure(B.name, 503)], now_s=0, first_retry_s=None, limits=NO_LIMITS, obstacles=against
+    )
+    assert isinstance(after_b, TryNext)
+    assert C.name == after_b.channel
+
+
+@pytest.mark.parametrize(
+    ("settings", "limits"),
+    [
+        (None, NO_LIMITS),
+        (POLICY, Limits(fallback=False)),
+        (policy("same_model"), NO_LIMITS),
+        (policy(most=1), NO_LIMITS),
+        (policy(on_status_codes=(rule((429, 429), most=1),)), NO_LIMITS),
+    ],
+    ids=["no policy", "fallback off", "same_model", "one attempt", "one attempt for this status"],
+)
+def test_who_must_not_leave_the_primary_does_not(settings: RetrySettings | None, limits: Limits) -> None:
+    """A cool-down is no reason to do what the policy or the caller forbids."""
+    assert TryNext(A.name) == first(settings, {A.name: cools(9)}, limits)
+
+
+def test_the_strategy_holds_for_what_is_passed_over() -> None:
+    """The rule for the failure behind a cool-down says what the next channel must be."""
+    chain = (A, SPARE, SONNET)
+    same = RetrySettings(on_status_codes=(rule((429, 429), strategy="same_provider"),))
+    assert SONNET.name == first_target(same, chain, {A.name: cools(9)}, NO_LIMITS).channel
+    assert SPARE.name == first_target(same, chain, {A.name: cools(9, status=503)}, NO_LIMITS).channel
+
+
+def test_after_a_failure_the_next_that_is_free() -> None:
+    """Channels that cool down wait behind those that do not."""
+    decision = decide(
+        POLICY,
+        CHAIN,
+        [Failure(A.name, 429)],
+        now_s=0,
+        first_retry_s=None,
+        limits=NO_LIMITS,
+        obstacles={B.name: cools(3)},
+    )
+    assert TryNext(C.name, 0.0, ((B.name, cools(3)),)) == decision
+
+
+def test_a_retry_after_of_the_whole_provider() -> None:
+    """With `scope: provider` the other channels of its prefix come last, within the request as well."""
+    twin = Candidate("custom/twin", "custom", "opus", listed=True)
+    chain = (A, twin, B)
+    limited = Failure(A.name, 429, retry_after_s=900.0)
+    whole = RetrySettings((twin.name, B.name), retry_after=RetryAfterHandling("provider", max_s=60.0))
+    passed = ((twin.name, Obstacle(60.0, "shares its provider's Retry-After", hinted=True)),)
+    assert TryNext(B.name, 0.0, passed) == after(whole, limited, chain=chain)
+    assert TryNext(twin.name) == after(RetrySettings((twin.name, B.name)), limited, chain=chain)
+    last = after(whole, limited, (B, 503), chain=chain)
+    assert isinstance(last, TryNext)
+    assert twin.name == last.channel, "better than none"
+
+
+@pytest.mark.parametrize(
+    ("decision", "why"),
+    [
+        (after(None, (A, 503)), "the channel has no retry_policy"),
+        (after(POLICY, (A, 404)), "404 is no failure of the channel, and no rule names it"),
+        (after(POLICY, (A, 503), limits=Limits(fallback=False)), "the caller wants this channel or an error"),
+        (after(policy(most=1), (A, 503)), "the policy allows 1 attempt"),
+        (after(POLICY, (A, 503), (B, 503), limits=Limits(2)), "the caller allows 2 attempts"),
+        (after(POLICY, (A, 503), chain=(A,)), "no channel is left that different_provider allows"),
+        (after(POLICY, (A, 503), limits=Limits(deadline_s=100.0)), "the caller's time is up"),
+        (
+            after(policy(max_retry_duration_s=5.0), (A, 503), (B, 503), first_retry_s=90.0),
+            "max_retry_duration_ms is used up",
+        ),
+    ],
+)
+def test_the_end_has_a_reason(decision: Decision, why: str) -> None:
+    """For people who ask why nobody else was asked."""
+    assert isinstance(decision, PassOn)
+    assert why == decision.why
+
+
 # -------------------------------------------------------------------------------------------------- properties
 
 names = st.sampled_from(["p1/a", "p1/b", "p2/a", "p2/c", "p3/a", "p3/d"])
@@ -252,7 +363,7 @@ def policies(draw: st.DrawFn) -> RetrySettings:
         on_status_codes=tuple(StatusRule(((code, code),), strategy, most) for code, strategy, most in rules),
         max_retry_duration_s=draw(st.none() | st.floats(0.01, 20)),
         backoff=Backoff(apply_to=draw(st.sampled_from(["same_model", "same_provider", "global"]))),
-        max_retry_after_s=draw(st.floats(1, 60)),
+        retry_after=RetryAfterHandling(draw(st.sampled_from(["model", "provider"])), max_s=draw(st.floats(1, 60))),
     )
 
 
@@ -264,6 +375,7 @@ def candidate(name: str, *, listed: bool = False) -> Candidate:
 @given(
     settings=policies(),
     primary=names,
+    obstacles=st.dictionaries(names, st.builds(Obstacle, st.floats(0, 100), st.just("busy"), st.booleans())),
     answers=st.lists(
         st.tuples(statuses, st.booleans(), st.booleans(), st.none() | st.floats(0, 100)), min_size=40, max_size=40
     ),
@@ -274,6 +386,7 @@ def candidate(name: str, *, listed: bool = False) -> Candidate:
 def test_every_request_ends_within_its_limits(
     settings: RetrySettings,
     primary: str,
+    obstacles: dict[str, Obstacle],
     answers: list[tuple[int, bool, bool, float | None]],
     most: int,
     patience_s: float | None,
@@ -284,16 +397,30 @@ def test_every_request_ends_within_its_limits(
     listed = [candidate(each, listed=True) for each in settings.fallback_models]
     chain = build_chain(candidate(primary, listed=True), settings, everything, listed)
     limits = Limits(max_attempts=most, deadline_s=patience_s)
-    now_s, first_retry_s, channel = 0.0, None, primary
+    now_s, first_retry_s = 0.0, None
+    channel = first_target(settings, chain, obstacles, limits).channel
     failures: list[Failure] = []
     for status, timeout, at_fault, hint_s in answers:
         failures.append(Failure(channel, status, timeout, at_fault, hint_s))
         decision = decide(
-            settings, chain, failures, now_s=now_s, first_retry_s=first_retry_s, limits=limits, chance=chance
+            settings,
+            chain,
+            failures,
+            now_s=now_s,
+            first_retry_s=first_retry_s,
+            limits=limits,
+            chance=chance,
+            obstacles=obstacles,
         )
         if isinstance(decision, PassOn):
+            # Obstacles only change the order: without them it would end here, too.
+            alone = decide(
+                settings, chain, failures, now_s=now_s, first_retry_s=first_retry_s, limits=limits, chance=chance
+            )
+            assert isinstance(alone, PassOn)
             break
-        assert 0 <= decision.delay_s <= max(settings.backoff.max_s, settings.max_retry_after_s)
+        assert not [name for name, _ in decision.passed_over if name not in obstacles and not failures]
+        assert 0 <= decision.delay_s <= max(settings.backoff.max_s, settings.retry_after.max_s)
         now_s += decision.delay_s
         first_retry_s = now_s if first_retry_s is None else first_retry_s
         if settings.max_retry_duration_s is not None:
@@ -307,8 +434,11 @@ def test_every_request_ends_within_its_limits(
         pytest.fail("it never ended")
     assert len(failures) <= most
     order = [each.name for each in chain]
+    blocked = obstacles if settings.retry_after.scope == "model" else dict.fromkeys(order)
     fresh = [
-        each for each in dict.fromkeys(failure.channel for failure in failures) if each in settings.fallback_models
+        each
+        for each in dict.fromkeys(failure.channel for failure in failures)
+        if each in settings.fallback_models and each not in blocked
     ]
     assert sorted(fresh, key=order.index) == fresh
 

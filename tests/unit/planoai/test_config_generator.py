@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brightstaff.settings import RetrySettings, StatusRule
+from brightstaff.settings import Backoff, HighLatencyRule, RetryAfterHandling, RetrySettings, StatusRule
 from planoai.config_generator import ChannelInfo, CompiledGateway, ListenerInfo
 from planoai.errors import PlanoError
 from planoai.rendering import ClusterView, ListenerView, ProxyView
@@ -210,6 +210,32 @@ def test_retry_policies(compiled: Compile) -> None:
     )
     assert expected == result.brightstaff.channels[0].retry
     assert RetrySettings(fallback_models=("a/one",)) == result.brightstaff.channels[1].retry
+
+
+def test_waits_and_slowness(compiled: Compile) -> None:
+    """Milliseconds become seconds; what is not said stays at its default."""
+    policy = {
+        "backoff": {"base_ms": 250, "max_ms": 8000, "jitter": False, "apply_to": "all_retries"},
+        "retry_after_handling": {"scope": "provider", "apply_to": "request", "max_retry_after_seconds": 60},
+        "on_high_latency": {
+            "threshold_ms": 1500,
+            "measure": "total",
+            "min_triggers": 3,
+            "trigger_window_seconds": 90,
+            "block_duration_seconds": 30,
+        },
+        "max_retry_duration_ms": 2500,
+    }
+    found = compiled({**HTTPS, "retry_policy": policy}).brightstaff.channels[0].retry
+
+    assert found is not None
+    assert Backoff("global", 0.25, 8.0, jitter=False) == found.backoff
+    assert RetryAfterHandling("provider", "request", 60.0) == found.retry_after
+    assert HighLatencyRule(1.5, "total", 3, 90.0, 30.0) == found.on_high_latency
+    assert 2.5 == found.max_retry_duration_s
+    slow = compiled({**HTTPS, "retry_policy": {"on_high_latency": {"threshold_ms": 100}}}).brightstaff.channels[0].retry
+    assert slow is not None
+    assert HighLatencyRule(0.1) == slow.on_high_latency
 
 
 def test_no_policy(compiled: Compile) -> None:

@@ -111,7 +111,7 @@ def test_the_processes(prepare: Callable[..., Gateway], home: PlanoHome, envoy: 
     assert str(home.run / "bootstrap.yaml") == envoy_process.argv[envoy_process.argv.index("-c") + 1]
     assert HttpOk("http://localhost/ready", home.sockets / "envoy-admin.sock") == envoy_process.ready
     assert gateway.admin_socket == home.sockets / "envoy-admin.sock"
-    logs = {home.logs / name for name in ("brightstaff.log", "envoy.log", "access_llm.log")}
+    logs = {home.logs / name for name in ("brightstaff.log", "envoy.log", "access_llm.log", "decisions.jsonl")}
     assert logs == set(gateway.rotated_logs)
     assert {brightstaff.log_file, envoy_process.log_file} < logs
 
@@ -133,6 +133,16 @@ def test_written_files(prepare: Callable[..., Gateway], home: PlanoHome) -> None
     assert {0o600} == {path.stat().st_mode & 0o777 for path in files}
     names = [each["name"] for each in yaml.safe_load((home.run / "clusters.yaml").read_text())["resources"]]
     assert ["a/one", "b/one", "c/one"] == names
+
+
+def test_who_starts_anew_holds_nothing_against_any_channel(prepare: Callable[..., Gateway], home: PlanoHome) -> None:
+    """What an older gateway remembered is gone: its keys may have been replaced."""
+    home.create()
+    for suffix in ("", "-wal", "-shm"):
+        home.ledger.with_name(home.ledger.name + suffix).write_text("old")
+    prepare().write()
+
+    assert not list(home.run.glob("channels.sqlite*"))
 
 
 def test_each_gateway_has_a_header_of_its_own(prepare: Callable[..., Gateway]) -> None:

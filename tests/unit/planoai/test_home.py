@@ -43,6 +43,7 @@ def test_the_tree() -> None:
     home = PlanoHome(Path("/h"))
 
     assert [Path("/h/bin"), Path("/h/run"), Path("/h/run/logs")] == [home.bin, home.run, home.logs]
+    assert [Path("/h/run/channels.sqlite"), Path("/h/run/logs/decisions.jsonl")] == [home.ledger, home.decisions]
 
 
 @pytest.mark.parametrize("length", [1, 60, 78, 79, 200])

@@ -56,8 +56,9 @@ proto: $(VENV)-proto/.done ## Generate brightstaff/pb from proto/
 proto-check: $(VENV)-proto/.done ## Is brightstaff/pb current?
 	$(VENV)-proto/bin/python scripts/generate_proto.py --check
 
-bench: $(VENV)/.dev ## Requests/s and added latency, as ratios to Envoy alone in the same run
+bench: $(VENV)/.dev ## Requests/s, added latency and the cost of a failover, as ratios within the same run
 	$(BIN)/python -m tests.bench
+	$(BIN)/python -m tests.bench --failover
 
 build: $(VENV)/.dev ## sdist and wheel in dist/
 	$(BIN)/python -m build

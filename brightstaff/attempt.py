@@ -26,7 +26,7 @@ from brightstaff.gateway import Gateway
 from brightstaff.headers import Header, added_to_request, header_safe, removed_from_request, removed_from_response
 from brightstaff.origins import response_headers
 from brightstaff.request_body import BadRequestError, RequestBody, read_request_body
-from brightstaff.retry import RETRIABLE_STATUSES, Failure, TryNext, most_useful
+from brightstaff.retry import NO_POLICY, RETRIABLE_STATUSES, Failure, TryNext, most_useful
 from brightstaff.retry_after import retry_after_s
 from brightstaff.sse import WAIT, FirstEvents
 from brightstaff.stream_end import StreamEnd
@@ -448,6 +448,9 @@ class Attempt:
             return
         hint_s = retry_after_s(dict(self._held_headers), b"", self._gateway.wall_clock())
         timeout = verdict.fault is Fault.TIMEOUT
+        hop = exchange.trail.hops[-1]
+        hop.fault, hop.retry_after_s = verdict.fault.name.lower(), hint_s
+        exchange.why_no_more = NO_POLICY
         self._gateway.hold_against(
             exchange, Setback(verdict.fault, verdict.cause, self._status, timeout, hint_s), now_s
         )
@@ -471,6 +474,8 @@ class Attempt:
         exchange = self._exchange
         assert exchange is not None  # noqa: S101
         hop = exchange.trail.hops[-1]
+        # A good beginning that never reached the client counts for nothing.
+        hop.outcome = None
         hop.end(failure.word, now_s)
         timeout = failure.word == failures.TIMEOUT.word
         noted = Failure(hop.channel, failure.status, timeout=timeout, at_s=now_s)
@@ -572,9 +577,7 @@ class Attempt:
         exchange = self._exchange
         if exchange is not None and self.phase not in (Phase.DONE, Phase.ANSWERED):
             log.info("request_id=%s closed before its end: %s", exchange.id, exchange.trail.render(now_s))
-            if self.phase is Phase.STREAMING:
-                self.finish(now_s, "left", self._status)
-            elif exchange.hop is self._hop:  # not when the next attempt was quicker than the news of this one's end
+            if exchange.hop is self._hop:  # not when the next attempt was quicker than the news of this one's end
                 if self._hop is not None:
                     self._gateway.hold_against(exchange, None, now_s)
                 self._gateway.exchanges.rest(exchange, now_s)

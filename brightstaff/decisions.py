@@ -36,6 +36,8 @@ class Tried(msgspec.Struct, frozen=True, omit_defaults=True):
     passed_over: tuple[PassedOver, ...] = ()
     waited_ms: int = 0
     fault: str = ""
+    cause: str = ""
+    """A word for what the answer's own words say, where that is more than its status."""
     retry_after_s: float | None = None
     held_against_s: float = 0.0
     other_model: bool = False
@@ -91,6 +93,7 @@ def _tried(hop: Hop, now_s: float) -> Tried:
         passed_over=_passed_over(hop.passed_over),
         waited_ms=_ms(hop.waited_s),
         fault=hop.fault,
+        cause="" if hop.cause == hop.outcome else hop.cause,
         retry_after_s=hop.retry_after_s,
         held_against_s=round(hop.held_against_s, 3),
         other_model=hop.other_model,

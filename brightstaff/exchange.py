@@ -71,6 +71,8 @@ class Exchange:
     """Of each failure."""
     obstacles: Obstacles = field(default_factory=dict)
     """What spoke against the channels at the last decision."""
+    left_s: float | None = None
+    """When its last attempt ended without anybody coming back so far."""
     why_no_more: str = ""
     """Why nothing was tried after the last failure."""
 
@@ -154,7 +156,7 @@ class Exchanges:
     seconds: its client left, and nobody comes back for it.
     """
 
-    def __init__(self, keep_s: float = 60.0) -> None:
+    def __init__(self, keep_s: float = 15.0) -> None:
         self._keep_s = keep_s
         self._by_id: dict[str, Exchange] = {}
         self._resting: OrderedDict[str, float] = OrderedDict()
@@ -175,6 +177,7 @@ class Exchanges:
         """An attempt ended and another may follow."""
         if exchange.id not in self._by_id:
             return
+        exchange.left_s = now_s
         self._resting[exchange.id] = now_s
         self._resting.move_to_end(exchange.id)
 

@@ -110,6 +110,7 @@ class Gateway:
         hop = exchange.trail.hops[-1]
         hop.retry_after_s = failure.retry_after_s
         hop.fault = "caller" if setback is None else setback.fault.name.lower()
+        hop.cause = "" if setback is None else setback.cause
         self.hold_against(exchange, setback, now_s)
         return exchange.fail(failure, remains, now_s, self.chance(), self._obstacles(exchange))
 
@@ -143,7 +144,7 @@ class Gateway:
         """Due every second or so: lets go of what is over, and hands on what was counted."""
         for exchange in self.exchanges.forget(now_s):
             log.debug("request_id=%s its client left", exchange.id)
-            self.close(exchange, "left", 0, now_s)
+            self.close(exchange, "left", 0, now_s if exchange.left_s is None else exchange.left_s)
         self.health.flush()
         if self._decisions is not None:
             self._decisions.flush()

@@ -26,6 +26,7 @@ _BUSY_S = 0.1
 #: What has been over for so long matters to nobody.
 _FORGET_AFTER_S = 3600.0
 _KEPT_MINUTES = 60
+_KEPT_ERRORS_S = 24 * 3600.0
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS conditions (subject TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -185,6 +186,7 @@ class SharedLedger:
                 " ON CONFLICT (channel, minute, bucket) DO UPDATE SET number = number + excluded.number",
                 [(*key, number) for key, number in counts.items()],
             )
+            self._database.execute("DELETE FROM errors WHERE at_s < ?", (now_s - _KEPT_ERRORS_S,))
             self._database.execute("DELETE FROM traffic WHERE minute < ?", (int(now_s // 60) - _KEPT_MINUTES,))
             self._database.execute("COMMIT")
         except sqlite3.Error as error:

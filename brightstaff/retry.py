@@ -21,6 +21,9 @@ from brightstaff.settings import RetrySettings, Strategy
 #: names them. 529 is Anthropic's `overloaded_error`.
 RETRIABLE_STATUSES = frozenset({408, 425, 429, *range(500, 600)})
 
+#: Why nothing follows a failure of a channel without a policy.
+NO_POLICY = "the channel has no retry_policy"
+
 #: The back-off doubles so many times at most; `max_ms` is reached long before.
 _MOST_DOUBLINGS = 30
 
@@ -145,7 +148,7 @@ def decide(
     """
     last = failures[-1]
     if policy is None:
-        return PassOn("the channel has no retry_policy")
+        return PassOn(NO_POLICY)
     applicable = _rule_for(policy, last)
     if applicable is None:
         return PassOn(f"{last.status} is no failure of the channel, and no rule names it")

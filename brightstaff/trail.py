@@ -26,6 +26,8 @@ class Hop:
     """Back-off or Retry-After before it."""
     fault: str = ""
     """Whose fault its failure was: caller, channel, key, rate or timeout."""
+    cause: str = ""
+    """What its words say, where they say more than the status: `quota`."""
     retry_after_s: float | None = None
     """What the provider said."""
     held_against_s: float = 0.0

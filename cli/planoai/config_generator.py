@@ -6,9 +6,10 @@ Pure. Name resolution of proxies and the search for CA certificates are passed i
 import ipaddress
 import string
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import quote, urlsplit
 
+from brightstaff.health import key_subjects
 from brightstaff.settings import Backoff, Channel, RetryAfterHandling, RetrySettings, Settings, StatusRule, TimeoutRule
 from brightstaff.settings import HighLatencyRule as HighLatencySettings
 from planoai.config import HighLatencyRule, LoadedConfig, ModelProvider, RetryPolicy
@@ -16,14 +17,14 @@ from planoai.config.endpoint import Endpoint, endpoint_of
 from planoai.errors import PlanoError
 from planoai.home import PlanoHome
 from planoai.proxies import proxy_for
-from planoai.rendering import ClusterView, EnvoyView, ListenerView, ProxyView
+from planoai.rendering import ClusterView, EnvoyView, ListenerView, ProxyView, WorkerView
 
 #: Since this version ext_proc can leave Content-Length in place; without it requests go out in chunked encoding.
 _KEEPS_CONTENT_LENGTH = (1, 38)
 
 #: Envoy's limit of attempts lies above ours: brightstaff decides, Envoy carries out. The rest is for the time in which
-#: brightstaff restarts.
-_SPARE_RETRIES = 40
+#: brightstaff restarts: with the pauses of listeners.yaml.j2 about 15 seconds, longer than the supervisor ever waits.
+_SPARE_RETRIES = 120
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,8 @@ class ChannelInfo:
     default: bool
     key_name: str | None
     wildcard: bool
+    key_subject: str | None = None
+    """Under which the ledger keeps what is held against its key; no secret."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,7 @@ class CompiledGateway:
 
     envoy: EnvoyView
     brightstaff: Settings
+    """Of the first worker; the others differ in their socket."""
     listeners: tuple[ListenerInfo, ...]
     channels: tuple[ChannelInfo, ...]
 
@@ -112,7 +116,7 @@ def compile_gateway(
         ),
         channels=tuple(clusters),
         admin_socket=home.sockets / "envoy-admin.sock",
-        brightstaff_socket=home.sockets / "brightstaff.sock",
+        workers=_workers(config.workers, home),
         resource_directory=home.run,
         access_log=home.logs / "access_llm.log",
         max_request_bytes=config.overrides.max_request_bytes,
@@ -121,7 +125,7 @@ def compile_gateway(
         keep_content_length=envoy_version >= _KEEPS_CONTENT_LENGTH,
     )
     settings = Settings(
-        socket=str(view.brightstaff_socket),
+        socket=str(view.workers[0].socket),
         log_file=str(home.logs / "brightstaff.log"),
         ledger_file=str(home.ledger),
         decision_file=str(home.decisions),
@@ -136,7 +140,18 @@ def compile_gateway(
         allowed_origins=config.overrides.allowed_origins,
     )
     listeners = tuple(ListenerInfo(each.name, each.address, each.port) for each in config.listeners)
-    return CompiledGateway(view, settings, listeners, tuple(infos))
+    subjects = key_subjects(channels)
+    shown = tuple(replace(each, key_subject=subjects.get(each.name)) for each in infos)
+    return CompiledGateway(view, settings, listeners, shown)
+
+
+def _workers(number: int, home: PlanoHome) -> tuple[WorkerView, ...]:
+    """The brightstaff processes; a single one needs no number."""
+    suffixes = [""] if number == 1 else [f"-{each}" for each in range(1, number + 1)]
+    return tuple(
+        WorkerView(f"brightstaff{suffix}", f"egress{suffix}", home.sockets / f"brightstaff{suffix}.sock")
+        for suffix in suffixes
+    )
 
 
 def _cluster(provider: ModelProvider) -> str:

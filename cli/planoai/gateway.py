@@ -9,9 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from brightstaff.settings import encode_settings
 from planoai.ca_certificates import find_ca_file
-from planoai.config import load_config
+from planoai.config import LoadedConfig, load_config
 from planoai.config_generator import ChannelInfo, CompiledGateway, ListenerInfo, compile_gateway
 from planoai.envoy_binary import EnvoyBinary
 from planoai.envoy_check import check_types, check_with_envoy
@@ -66,7 +68,12 @@ def check_gateway(config_path: Path, home: PlanoHome, environ: Mapping[str, str]
 
     Raises ConfigError with every mistake of the file, or PlanoError.
     """
-    loaded = load_config(config_path, environ)
+    return _check_loaded(load_config(config_path, environ), home, environ, envoy)
+
+
+def _check_loaded(
+    loaded: LoadedConfig, home: PlanoHome, environ: Mapping[str, str], envoy: EnvoyBinary
+) -> CheckedGateway:
     compiled = compile_gateway(
         loaded,
         home,
@@ -87,10 +94,15 @@ def prepare_gateway(config_path: Path, home: PlanoHome, environ: Mapping[str, st
 
     Raises ConfigError with every mistake of the file, or PlanoError.
     """
-    checked = check_gateway(config_path, home, environ, envoy)
+    return prepare_loaded(load_config(config_path, environ), home, environ, envoy)
+
+
+def prepare_loaded(loaded: LoadedConfig, home: PlanoHome, environ: Mapping[str, str], envoy: EnvoyBinary) -> Gateway:
+    """The same for a configuration that has been read already. Raises PlanoError."""
+    checked = _check_loaded(loaded, home, environ, envoy)
     compiled = checked.compiled
     return Gateway(
-        config_path=config_path,
+        config_path=loaded.path,
         processes=_processes(compiled, home, envoy, _child_environ(environ)),
         listeners=compiled.listeners,
         channels=compiled.channels,
@@ -115,14 +127,17 @@ def _child_environ(environ: Mapping[str, str]) -> dict[str, str]:
 def _processes(
     compiled: CompiledGateway, home: PlanoHome, envoy: EnvoyBinary, environ: Mapping[str, str]
 ) -> tuple[ProcessSpec, ...]:
-    brightstaff = ProcessSpec(
-        name="brightstaff",
-        # -P: a folder of the same name in the current directory must not come first.
-        argv=(sys.executable, "-P", "-m", "brightstaff"),
-        env=environ,
-        stdin=encode_settings(compiled.brightstaff),
-        log_file=Path(compiled.brightstaff.log_file),
-        ready=UnixSocketAccepts(Path(compiled.brightstaff.socket)),
+    workers = tuple(
+        ProcessSpec(
+            name=worker.cluster,
+            # -P: a folder of the same name in the current directory must not come first.
+            argv=(sys.executable, "-P", "-m", "brightstaff"),
+            env=environ,
+            stdin=encode_settings(msgspec.structs.replace(compiled.brightstaff, socket=str(worker.socket))),
+            log_file=Path(compiled.brightstaff.log_file),
+            ready=UnixSocketAccepts(worker.socket),
+        )
+        for worker in compiled.envoy.workers
     )
     envoy_log = home.logs / "envoy.log"
     arguments = {
@@ -138,7 +153,7 @@ def _processes(
     }
     flags = tuple(word for pair in arguments.items() for word in pair)
     return (
-        brightstaff,
+        *workers,
         ProcessSpec(
             name="envoy",
             argv=(str(envoy.path), *flags, "--disable-hot-restart"),

@@ -16,11 +16,14 @@ from planoai.errors import EXIT_FAILURE, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, 
 COMMANDS: dict[str, tuple[str, str]] = {
     "up": ("planoai.commands.up:up", "Start the gateway and return once it is ready."),
     "down": ("planoai.commands.down:down", "Stop everything that was started."),
-    "status": ("planoai.commands.status:status", "Show whether Plano runs, its processes, listeners and channels."),
+    "status": ("planoai.commands.status:status", "Show whether Plano runs, and how its channels fare."),
+    "explain": ("planoai.commands.explain:explain", "Tell why a request went where it did."),
+    "recover": ("planoai.commands.recover:recover", "End the cool-downs of channels: ask them again now."),
     "logs": ("planoai.commands.logs:logs", "Show the logs, or follow them."),
     "validate": ("planoai.commands.validate:validate", "Check a configuration without starting anything."),
     "schema": ("planoai.commands.schema:schema", "Print the JSON Schema of config.yaml, for editors."),
     "demo": ("planoai.commands.demo:demo", "See Plano at work, without any key."),
+    "chaos": ("planoai.commands.chaos:chaos", "Let your channels fail, and show what clients would see."),
     "simulate": ("planoai.commands.simulate:simulate", "Run simulated providers."),
 }
 

@@ -64,13 +64,23 @@ class ListenerView:
 
 
 @dataclass(frozen=True)
+class WorkerView:
+    """A brightstaff process, as Envoy knows it."""
+
+    cluster: str
+    egress: str
+    """The internal listener whose attempts it decides about."""
+    socket: Path
+
+
+@dataclass(frozen=True)
 class EnvoyView:
     """Everything that the templates need. No secret is among it."""
 
     listeners: tuple[ListenerView, ...]
     channels: tuple[ClusterView, ...]
     admin_socket: Path
-    brightstaff_socket: Path
+    workers: tuple[WorkerView, ...]
     resource_directory: Path
     access_log: Path
     max_request_bytes: int
@@ -150,7 +160,9 @@ def render(view: EnvoyView) -> dict[str, str]:
     context = {
         **{name: getattr(view, name) for name in view.__dataclass_fields__},
         "admin_socket": str(view.admin_socket),
-        "brightstaff_socket": str(view.brightstaff_socket),
+        "workers": [
+            {"cluster": each.cluster, "egress": each.egress, "socket": str(each.socket)} for each in view.workers
+        ],
         "resource_directory": str(view.resource_directory),
         "listeners_file": str(view.resource_directory / LISTENERS),
         "clusters_file": str(view.resource_directory / CLUSTERS),

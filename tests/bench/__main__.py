@@ -20,6 +20,7 @@ from planoai.home import PlanoHome
 
 from . import contenders as start
 from .contenders import BenchError, Contender
+from .failover import show_failover
 from .measure import Measurement, Memory, measure_rounds, resident_mib, warm_up
 from .micro import show_micro
 from .report import RunData, show, this_machine, write_json
@@ -45,6 +46,7 @@ _QUICK_ROUNDS, _QUICK_SECONDS = 1, 0.3
     help="Another Plano as well: the one that this Python interpreter has installed.",
 )
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write all raw data into this file.")
+@click.option("--failover", is_flag=True, help="Instead: what it costs when a channel fails and the next one answers.")
 @click.option("--micro", is_flag=True, help="Instead: parts of brightstaff alone, without processes and sockets.")
 def main(
     *,
@@ -55,6 +57,7 @@ def main(
     with_litellm: bool,
     also: tuple[str, ...],
     json_path: Path | None,
+    failover: bool,
     micro: bool,
 ) -> None:
     """Measure requests/s, latency, CPU time and memory of Plano, as ratios to Envoy alone on the same upstream."""
@@ -71,6 +74,12 @@ def main(
         raise click.UsageError(str(error)) from None
     # As with Ctrl-C: what was started is stopped.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if failover:
+        try:
+            show_failover(console, rounds, seconds)
+        except (BenchError, PlanoError) as error:
+            raise click.ClickException(str(error)) from None
+        return
     try:
         data = _run(console, chosen, rounds, seconds, others, with_litellm=with_litellm)
     except (BenchError, PlanoError) as error:

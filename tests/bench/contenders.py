@@ -46,7 +46,7 @@ model_providers:
       on_status_codes:
         - {{codes: [401, 429, 503], strategy: different_provider, max_attempts: 3}}
   - model: {model}-2
-    base_url: http://127.0.0.1:{upstream}/v1
+    base_url: http://127.0.0.1:{fallback}/v1
     provider_interface: openai
     access_key: $BENCH_KEY
 """
@@ -94,10 +94,10 @@ class Contender:
 
 
 @contextmanager
-def upstream(folder: Path) -> Iterator[Contender]:
-    """The provider itself, asked without anything in between."""
-    log = folder / "upstream.log"
-    argv = [sys.executable, "-m", "tests.bench.upstream"]
+def upstream(folder: Path, failing: float = 0.0) -> Iterator[Contender]:
+    """The provider itself, asked without anything in between; `failing` is the share of requests that it fails."""
+    log = folder / f"upstream-{failing:g}.log"
+    argv = [sys.executable, "-m", "tests.bench.upstream", f"{failing:g}"]
     with (
         log.open("wb") as stderr,
         subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, text=True) as process,
@@ -128,13 +128,20 @@ def envoy_alone(folder: Path, envoy: EnvoyBinary, upstream_port: int) -> Iterato
 
 
 @contextmanager
-def plano(folder: Path, python: Path, upstream_port: int, name: str = PLANO) -> Iterator[Contender]:
-    """`planoai up` in a home of its own: a channel with a key and a retry policy, and its fallback."""
+def plano(
+    folder: Path, python: Path, upstream_port: int, name: str = PLANO, fallback_port: int | None = None
+) -> Iterator[Contender]:
+    """`planoai up` in a home of its own: a channel with a key and a retry policy, and its fallback.
+
+    The fallback is at the same upstream unless it has a port of its own.
+    """
     home = folder / name
     home.mkdir(mode=0o700)
     port = free_port()
     config = home / "config.yaml"
-    config.write_text(_PLANO_CONFIG.format(port=port, upstream=upstream_port, model=MODEL))
+    config.write_text(
+        _PLANO_CONFIG.format(port=port, upstream=upstream_port, fallback=fallback_port or upstream_port, model=MODEL)
+    )
     kept = {each: os.environ[each] for each in ("PATH", "LANG", "PLANO_ENVOY") if each in os.environ}
     environ = {**kept, "HOME": str(home), "PLANO_HOME": str(home), "BENCH_KEY": _KEY, "NO_PROXY": "*"}
 

@@ -79,7 +79,7 @@ def warm_up(contenders: Sequence[Contender], cells: Sequence[Cell], seconds: flo
     scenarios = dict.fromkeys(cell.scenario for cell in cells)
     for contender in contenders:
         for scenario in scenarios:
-            _run_load(LoadSpec(contender.port, scenario.name, max(each.connections for each in cells), 0.0, seconds))
+            run_load(LoadSpec(contender.port, scenario.name, max(each.connections for each in cells), 0.0, seconds))
         _settle(contender.processes.values())
 
 
@@ -102,7 +102,7 @@ def _measure(contender: Contender, cell: Cell, round_: int, seconds: float, upst
     spec = LoadSpec(contender.port, cell.scenario.name, cell.connections, seconds * _WARM_UP_SHARE, seconds)
     try:
         before = {name: _cpu_s(process) for name, process in processes.items()}
-        result = _run_load(spec)
+        result = run_load(spec)
         ours_s = _cpu_s(*processes.values()) - sum(before.values()) + result.cpu_s
         _settle(processes.values())
         after = {name: _cpu_s(process) for name, process in processes.items()}
@@ -121,7 +121,7 @@ def _measure(contender: Contender, cell: Cell, round_: int, seconds: float, upst
     )
 
 
-def _run_load(spec: LoadSpec) -> LoadResult:
+def run_load(spec: LoadSpec) -> LoadResult:
     """The clients, in a process of their own."""
     done = subprocess.run(
         [sys.executable, "-m", "tests.bench.load"],

@@ -1,11 +1,12 @@
 """The provider behind every contender: as little work as possible for each request. `python -m tests.bench.upstream`.
 
-Listens on a free port of 127.0.0.1, prints it, and ends when its standard input is closed: never later than the
-benchmark that started it.
+With a number from 0 to 1 as its argument that share of requests is answered 503, at random. Listens on a free port of
+127.0.0.1, prints it, and ends when its standard input is closed: never later than the benchmark that started it.
 """
 
 import asyncio
 import gc
+import random
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -18,6 +19,8 @@ from .scenarios import PACE_S, json_answer, stream_answer, wanted
 
 _JSON = json_answer()
 _STREAM = stream_answer()
+#: An answer that every gateway takes for a failure.
+FAILED = b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}"
 
 
 class Upstream(asyncio.Protocol):
@@ -25,8 +28,9 @@ class Upstream(asyncio.Protocol):
 
     _transport: asyncio.Transport
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, failing: float) -> None:
         self._loop = loop
+        self._failing = failing
         self._reader = MessageReader()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -42,6 +46,9 @@ class Upstream(asyncio.Protocol):
             self._transport.abort()
             return
         for request in requests:
+            if self._failing and random.random() < self._failing:  # noqa: S311  (no secret)
+                self._transport.write(FAILED)
+                continue
             match wanted(request.body):
                 case "json":
                     self._transport.write(_JSON)
@@ -62,11 +69,11 @@ class Upstream(asyncio.Protocol):
         self._loop.call_at(start_s + number * PACE_S, write, number, later)
 
 
-async def serve() -> None:
+async def serve(failing: float) -> None:
     """Serve until standard input is closed."""
     loop = asyncio.get_running_loop()
     closed = asyncio.Event()
-    server = await loop.create_server(lambda: Upstream(loop), "127.0.0.1", 0, backlog=1024)
+    server = await loop.create_server(lambda: Upstream(loop, failing), "127.0.0.1", 0, backlog=1024)
     sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
     sys.stdout.flush()
     loop.add_reader(sys.stdin.fileno(), closed.set)
@@ -75,4 +82,4 @@ async def serve() -> None:
 
 if __name__ == "__main__":
     gc.disable()  # nothing here makes cycles, and a pause would be charged to whoever is being measured
-    uvloop.run(serve())
+    uvloop.run(serve(float(sys.argv[1]) if sys.argv[1:] else 0.0))

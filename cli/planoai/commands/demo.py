@@ -1,11 +1,7 @@
 """`planoai demo`: see Plano at work, without any key."""
 
 import os
-import shutil
-import signal
 import socket
-import tempfile
-import threading
 from contextlib import closing
 from pathlib import Path
 
@@ -20,9 +16,8 @@ from planoai.envoy_binary import find_envoy
 from planoai.errors import PlanoError
 from planoai.home import PlanoHome
 from planoai.simulator import ThreadedSimulator, run_in_thread
-from planoai.supervisor.bring_up import bring_up_foreground
-from planoai.supervisor.daemon import Settings
 from planoai.supervisor.spec import GatewayLike
+from planoai.throwaway import run_throwaway
 
 _USUAL_PORT = 12000
 
@@ -43,65 +38,40 @@ def demo(*, port: int | None, envoy: str | None, ends: bool) -> None:
     stays until Ctrl-C, for requests of your own. Everything it wrote is removed at the end.
     """
     output = Output()
-    root = Path(tempfile.mkdtemp(prefix="plano-demo-"))
-    home = PlanoHome(root / "home")
-    try:
-        with run_in_thread() as provider:
-            _run(output, root, home, provider, port or _free_port(), envoy, ends=ends)
-    finally:
-        # The sockets are elsewhere where the path of temporary files is a long one.
-        for directory in (root, home.sockets):
-            shutil.rmtree(directory, ignore_errors=True)
+    with run_in_thread() as provider:
+        _run(output, provider, port or _free_port(), envoy, ends=ends)
 
 
-def _run(
-    output: Output,
-    root: Path,
-    home: PlanoHome,
-    provider: ThreadedSimulator,
-    port: int,
-    envoy: str | None,
-    *,
-    ends: bool,
-) -> None:
+def _run(output: Output, provider: ThreadedSimulator, port: int, envoy: str | None, *, ends: bool) -> None:
     from planoai.gateway import prepare_gateway  # noqa: PLC0415 - takes its time to import; `--help` does not need it
 
-    config = root / "config.yaml"
-    config.write_text(demo_config(recommended_config_text(), provider.url, port), encoding="utf-8")
     binary = find_envoy(envoy, PlanoHome.from_environment(os.environ), os.environ)
     environ = {**os.environ, **DEMO_KEYS}
-    failure: list[PlanoError] = []
 
-    def tour() -> None:
-        try:
-            take_tour(port, provider, output)
-        except (TourFailedError, OSError) as error:
-            failure.append(PlanoError(f"The demo failed: {error}", "Please report this."))
-        if ends or failure:
-            os.kill(os.getpid(), signal.SIGTERM)
-            return
-        output.line()
-        output.line(f"The gateway goes on at http://localhost:{port}/v1 (any OpenAI client, any key). Try, elsewhere:")
-        output.line(f"\n  {curl_line(port)}\n")
-        output.line("Ctrl-C ends it.")
+    def prepare(home: PlanoHome, root: Path) -> GatewayLike:
+        config = root / "config.yaml"
+        config.write_text(demo_config(recommended_config_text(), provider.url, port), encoding="utf-8")
+        return prepare_gateway(config, home, environ, binary)
 
-    def on_ready(gateway: GatewayLike) -> None:
+    def during(gateway: GatewayLike, _: PlanoHome) -> bool:
         keys = len({channel.key_name for channel in gateway.channels})
         output.line(
             f"✓ {len(gateway.channels)} channels, {keys} keys, one simulated provider behind them.", style="bold green"
         )
-        threading.Thread(target=tour, name="tour", daemon=True).start()
+        try:
+            take_tour(port, provider, output)
+        except (TourFailedError, OSError) as error:
+            raise PlanoError(f"The demo failed: {error}", "Please report this.") from None
+        if not ends:
+            output.line()
+            output.line(
+                f"The gateway goes on at http://localhost:{port}/v1 (any OpenAI client, any key). Try, elsewhere:"
+            )
+            output.line(f"\n  {curl_line(port)}\n")
+            output.line("Ctrl-C ends it.")
+        return not ends
 
-    bring_up_foreground(
-        home,
-        lambda: prepare_gateway(config, home, environ, binary),
-        reporter=up_reporter(output, verbose=False),
-        settings=Settings(),
-        on_ready=on_ready,
-        on_log_line=lambda _log, _line: None,
-    )
-    if failure:
-        raise failure[0]
+    run_throwaway("demo", prepare, during, up_reporter(output, verbose=False))
 
 
 def _free_port() -> int:

@@ -2,14 +2,18 @@
 
 import asyncio
 import os
+import sqlite3
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import click
 import msgspec
 import psutil
 
+from brightstaff.ledger import Reading, read_ledger
+from planoai import channel_report
+from planoai.channel_report import MINUTES, Row
 from planoai.commands.output import Output, aligned, channel_rows, duration, listener_url
 from planoai.errors import EXIT_FAILURE, EXIT_NOT_RUNNING, EXIT_OK
 from planoai.home import PlanoHome
@@ -19,6 +23,10 @@ from planoai.supervisor.probe import check_ready
 from planoai.supervisor.spec import HttpOk
 from planoai.supervisor.state import State, read_state
 from planoai.supervisor.stop import running_identities
+from planoai.wording import one_line
+
+#: So many models are shown below a wildcard channel; `--json` has all.
+_SHOWN_EXPANSIONS = 20
 
 #: What a listener answered to its ready URL: None when all is well.
 Probe = Callable[[str], str | None]
@@ -33,7 +41,12 @@ def probe_url(url: str) -> str | None:
 @click.option("--json", "as_json", is_flag=True, help="For scripts: one JSON object.")
 @click.pass_context
 def status(context: click.Context, *, as_json: bool) -> None:
-    """Show whether Plano runs, its processes, listeners and channels.
+    """Show whether Plano runs, its processes, listeners and channels, and how each channel fares.
+
+    A channel is well, or it cools down after a failure (its own, its key's or its prefix's), is left out because it
+    answers too slowly, or is tried again. Attempts, the share that was answered, and the median time until an answer
+    begins are those of the last 5 minutes. A failed request in full: planoai explain. To end cool-downs: planoai
+    recover.
 
     \b
     Exit codes:
@@ -54,26 +67,39 @@ def run_status(
     wall_clock: Callable[[], float] = time.time,
 ) -> int:
     """Show the status of `home`; returns the exit code."""
-    report = status_report(home, probe, wall_clock())
+    now = wall_clock()
+    report, rows = status_report(home, probe, now)
     if as_json:
         output.raw(msgspec.json.format(msgspec.json.encode(report), indent=2).decode())
     else:
         _show(report, output)
+        _show_health(rows, output, now)
+    if report.get("ledger_error") is not None:
+        output.warning(
+            f"How the channels fare is not known: {home.ledger}: {report['ledger_error']}. Requests are served all the "
+            "same; after `planoai up` the file is a new one."
+        )
     if not report["running"]:
         return EXIT_NOT_RUNNING
     return EXIT_OK if report["healthy"] else EXIT_FAILURE
 
 
-def status_report(home: PlanoHome, probe: Probe, now: float) -> dict[str, Any]:
-    """What `--json` prints. Times: `*_at` in seconds since the epoch, `*_s` spans in seconds; memory in bytes."""
+def status_report(home: PlanoHome, probe: Probe, now: float) -> tuple[dict[str, Any], Sequence[Row]]:
+    """What `--json` prints, and how the channels fare (no rows: it is not known, `ledger_error` says why).
+
+    Times: `*_at` and `*_at_s` in seconds since the epoch, `*_s` spans in seconds; memory in bytes.
+    """
     running = running_identities(home)
     state = _live_state(home)
     base: dict[str, Any] = {"home": str(home.root), "logs": str(home.logs)}
     if state is None or not state.supervisor.is_alive():
         pids = {name: identity.pid for name, identity in running.items()}
-        return {"running": "supervisor" in running, "healthy": False, **base, "pids": pids}
+        return {"running": "supervisor" in running, "healthy": False, **base, "pids": pids}, ()
+    reading, ledger_error = _read_ledger(home, now)
+    rows = () if reading is None else channel_report.channel_rows(reading, state.channels, now)
+    health = {row.name: channel_report.as_json(row, now) for row in rows}
     unanswered = {url: seen for url in state.ready_urls if (seen := probe(url)) is not None}
-    return {
+    report = {
         "running": True,
         "healthy": state.is_healthy() and not unanswered,
         "phase": state.phase,
@@ -95,6 +121,7 @@ def status_report(home: PlanoHome, probe: Probe, now: float) -> dict[str, Any]:
             for each in state.listeners
         ],
         "unanswered": unanswered,
+        "ledger_error": ledger_error,
         "channels": [
             {
                 "name": each.name,
@@ -103,10 +130,21 @@ def status_report(home: PlanoHome, probe: Probe, now: float) -> dict[str, Any]:
                 "key_name": each.key_name,
                 "default": each.default,
                 "wildcard": each.wildcard,
+                "key_subject": each.key_subject,
+                "health": health.get(each.name),
             }
             for each in state.channels
         ],
     }
+    return report, rows
+
+
+def _read_ledger(home: PlanoHome, now: float) -> tuple[Reading | None, str | None]:
+    """What brightstaff remembers of channels, or why that cannot be read."""
+    try:
+        return read_ledger(home.ledger, now, MINUTES), None
+    except (sqlite3.Error, OSError) as error:
+        return None, str(error)
 
 
 def _live_state(home: PlanoHome) -> State | None:
@@ -168,8 +206,46 @@ def _show(report: dict[str, Any], output: Output) -> None:
         output.line(line, style=None if process["phase"] == Phase.READY else "yellow")
         _show_last_exit(process, output)
     output.line()
-    for line in aligned(channel_rows([_ShownChannel(**each) for each in report["channels"]])):
+    for line in aligned(channel_rows([msgspec.convert(each, _ShownChannel) for each in report["channels"]])):
         output.line(line)
+
+
+class _HealthLine(NamedTuple):
+    """A line of the table of channels, and what is said below it."""
+
+    cells: tuple[str, str, str]
+    detail: str = ""
+    style: str | None = None
+
+
+def _show_health(rows: Sequence[Row], output: Output, now: float) -> None:
+    """A table with a line for each channel, and below it why a channel is not well."""
+    if not rows:
+        return
+    table = [_HealthLine(("CHANNEL", "STATE", f"LAST {MINUTES} MINUTES (MEDIAN)"), style="dim")]
+    for row in rows:
+        table.append(_health_line(row, row.name, now))
+        # Those that are not well first, in case there are too many.
+        ordered = sorted(row.expansions, key=lambda each: not each.held)
+        table += [_health_line(each, f"  {each.name}", now) for each in ordered[:_SHOWN_EXPANSIONS]]
+        if len(ordered) > _SHOWN_EXPANSIONS:
+            more = f"  {len(ordered) - _SHOWN_EXPANSIONS} more models (--json has all)"
+            table.append(_HealthLine((more, "", ""), style="dim"))
+    output.line()
+    for line, each in zip(aligned([each.cells for each in table]), table, strict=True):
+        output.line(line, style=each.style)
+        if each.detail:
+            output.line(f"      {each.detail}", style="dim")
+
+
+def _health_line(row: Row, name: str, now: float) -> _HealthLine:
+    error = channel_report.error_words(row, now)
+    details = (channel_report.reason_words(row), f"last error: {error}" if error else "")
+    return _HealthLine(
+        (one_line(name), channel_report.state_words(row), channel_report.traffic_words(row)),
+        "; ".join(detail for detail in details if detail),
+        "yellow" if row.held else None,
+    )
 
 
 def _show_pids(report: dict[str, Any], output: Output) -> None:
@@ -191,6 +267,7 @@ class _ShownChannel(msgspec.Struct, frozen=True):
     key_name: str | None
     default: bool
     wildcard: bool
+    key_subject: str | None = None
 
 
 def _process_row(process: dict[str, Any]) -> tuple[str, ...]:

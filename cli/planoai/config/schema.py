@@ -698,6 +698,11 @@ class PlanoConfig(_Object):
         "request goes to the model that it names.",
     )
     routing: Routing = Field(default=Routing(), description="How routes are chosen.")
+    workers: Annotated[PositiveInt, Field(le=64)] = Field(
+        default=1,
+        description="How many brightstaff processes decide about requests. Each takes one core; one is enough for "
+        "hundreds of requests a second.",
+    )
     overrides: Overrides = Field(default=Overrides(), description="Settings that are seldom needed.")
     tracing: Ignored = Field(default=None, description="Traces, in upstream.")
     ratelimits: Ignored = Field(default=None, description="Limits of tokens, in upstream.")

@@ -24,6 +24,13 @@ class PortOwner:
     plano_home: str | None = None
 
 
+def free_port() -> int:
+    """A TCP port of 127.0.0.1 that nobody uses now. Raises OSError when there is none."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 def bind_error(address: str, port: int) -> OSError | None:
     """Why a listener could not be bound there; None when it can."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET

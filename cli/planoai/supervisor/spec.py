@@ -64,6 +64,8 @@ class Channel:
     default: bool
     key_name: str | None
     wildcard: bool
+    #: Under which brightstaff's ledger keeps what is held against the key; None: no key, or an older planoai.
+    key_subject: str | None = None
 
 
 class ListenerLike(Protocol):
@@ -92,6 +94,8 @@ class ChannelLike(Protocol):
     def key_name(self) -> str | None: ...  # noqa: D102
     @property
     def wildcard(self) -> bool: ...  # noqa: D102
+    @property
+    def key_subject(self) -> str | None: ...  # noqa: D102
 
 
 class GatewayLike(Protocol):
@@ -138,7 +142,15 @@ class RunPlan:
             processes=tuple(gateway.processes),
             listeners=tuple(Listener(each.name, each.address, each.port) for each in gateway.listeners),
             channels=tuple(
-                Channel(each.name, each.base_url, each.interface, each.default, each.key_name, each.wildcard)
+                Channel(
+                    name=each.name,
+                    base_url=each.base_url,
+                    interface=each.interface,
+                    default=each.default,
+                    key_name=each.key_name,
+                    wildcard=each.wildcard,
+                    key_subject=each.key_subject,
+                )
                 for each in gateway.channels
             ),
             ready_urls=tuple(gateway.ready_urls),

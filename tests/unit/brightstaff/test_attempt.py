@@ -710,7 +710,7 @@ def test_the_news_of_a_cut_may_come_late(chain: Gateway) -> None:
 
 @pytest.mark.parametrize("received", [0, 1])
 def test_a_client_that_left_is_forgotten(single: Callable[[], Gateway], received: int) -> None:
-    """Nobody comes back for it: after a minute nothing of it is kept, whether or not the answer had begun."""
+    """Nobody comes back for it: soon nothing of it is kept, whether or not the answer had begun."""
     gateway = single()
     gone, _ = sent(gateway)
     gone.on_response_headers(response_headers(200, SSE), False, 1.0)
@@ -725,7 +725,7 @@ def test_a_client_that_left_is_forgotten(single: Callable[[], Gateway], received
 
 @pytest.mark.parametrize("failed", [response_headers(429), local("connection refused")])
 def test_a_client_that_left_between_two_attempts(chain: Gateway, failed: list[Header]) -> None:
-    """The next attempt never comes: after a minute nothing of the request is kept."""
+    """The next attempt never comes: soon nothing of the request is kept."""
     gone, _ = sent(chain)
     gone.on_response_headers(failed, True, 1.0)
     gone.on_close(1.0)
@@ -1076,6 +1076,22 @@ def test_the_rate_limit_of_an_earlier_channel_is_what_the_client_gets(chain: Gat
 
 
 # -------------------------------------------------------------------- the end of a stream
+
+
+def test_a_beginning_that_never_reached_the_client(chain: Gateway, single: Callable[[], Gateway]) -> None:
+    """`ingress` had not passed it on when the provider broke off, and asks again: the next channel, or a clear end."""
+    first = streaming(chain)
+    first.on_close(1.1)
+    second, command = sent(chain, STREAM, now_s=1.2)
+    assert "cluster-two" == dict(command.set_headers)["x-plano-channel"]
+    headers = one_headers(second.on_response_headers(response_headers(204), True, 1.5))
+    assert "one/m=reset/1200ms, two/m=204/300ms" == dict(headers.set_headers)["x-plano-attempts"]
+    alone = single()
+    streaming(alone).on_close(1.1)
+    again = Attempt(alone)
+    again.on_request_headers(request_headers(), False, 1.2)
+    assert 502 == one_reply(again.on_request_body(STREAM, True, 1.2)).status
+
 
 CHAT = b'data: {"choices":[{"delta":{"content":"a"}}]}\n\n'
 FINISH = b'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\n'

@@ -27,7 +27,7 @@ def test_everything_that_was_decided(gateway: Gateway) -> None:
     exchange.start_attempt(10.25)
     hop = exchange.trail.hops[-1]
     hop.end("429", 10.75)
-    hop.fault, hop.retry_after_s, hop.held_against_s = "rate", 30.0, 30.0
+    hop.fault, hop.cause, hop.retry_after_s, hop.held_against_s = "rate", "rate_limited", 30.0, 30.0
     exchange.fail(Failure("one/m", 429), failures.RESET, 10.75, 0.5)
     exchange.start_attempt(10.75)
     exchange.trail.hops[-1].other_model = True
@@ -43,7 +43,17 @@ def test_everything_that_was_decided(gateway: Gateway) -> None:
         status=429,
         ms=2000,
         tried=(
-            Tried("one/m", "429", 500, (PassedOver("zero/m", "cools down after 429", 4.0),), 250, "rate", 30.0, 30.0),
+            Tried(
+                "one/m",
+                "429",
+                500,
+                (PassedOver("zero/m", "cools down after 429", 4.0),),
+                250,
+                "rate",
+                "rate_limited",
+                30.0,
+                30.0,
+            ),
             Tried("two/n", "unfinished", 1250, other_model=True),
         ),
         chain=("one/m", "two/n"),

@@ -56,6 +56,7 @@ def test_who_does_not_come_back_is_forgotten() -> None:
     exchanges.rest(stays, 0.5)
     exchanges.rest(last, 60.0)
     assert [gone] == exchanges.forget(60.0)
+    assert 0.0 == gone.left_s, "when it left, not when that was noticed"
     assert (None, stays, last) == (exchanges.resume("gone"), exchanges.resume("stays"), exchanges.resume("last"))
 
 

@@ -147,11 +147,12 @@ def test_what_another_version_wrote_is_passed_over(path: Path) -> None:
 
 
 def test_the_reading_of_all_workers(path: Path) -> None:
-    """Conditions, last errors, and the counts of the last minutes, added up."""
+    """Conditions, errors of the last day, and the counts of the last minutes, added up."""
     one, two = SharedLedger(path), SharedLedger(path)
     cools = Condition(cause="429", until_s=MINUTE * 60.0)
     one.change({"channel a/m": become(cools)})
-    error = LastError("a/m", 5.0, "429", "id-1")
+    error = LastError("a/m", MINUTE * 60.0, "429", "id-1")
+    two.note_error(LastError("b/m", 5.0, "429", "id-0"))
     two.note_error(error)
     one.add_traffic({("a/m", MINUTE, 12): 2, ("a/m", MINUTE - 9, 40): 7}, MINUTE * 60.0)
     two.add_traffic({("a/m", MINUTE, 12): 1, ("a/m", MINUTE, FAILED): 1}, MINUTE * 60.0)

@@ -275,7 +275,20 @@ def test_what_people_are_shown(compiled: Compile) -> None:
     """Name, URL with the path, protocol."""
     result = compiled({**HTTPS, "base_url": "http://[::1]:9000/api", "default": True})
 
-    assert (ChannelInfo("a/one", "http://[::1]:9000/api", "openai", True, "literal key", False),) == result.channels
+    shown = ChannelInfo("a/one", "http://[::1]:9000/api", "openai", True, "literal key", False, "key of a/one")
+    assert (shown,) == result.channels
+
+
+def test_which_channels_share_a_key(compiled: Compile) -> None:
+    """What is held against a key has one name for all its channels; it is the name of the key, not the key."""
+    result = compiled(
+        {**HTTPS, "access_key": "$KEY"},
+        {**HTTPS, "model": "b/same", "access_key": "sk-secret"},
+        {"model": "c/none", "base_url": "https://c.example"},
+        environ={"KEY": "sk-secret"},
+    )
+
+    assert ["key $KEY", "key $KEY", None] == [each.key_subject for each in result.channels]
 
 
 @pytest.mark.parametrize(
@@ -293,7 +306,7 @@ def test_files_and_sockets_are_in_the_home(compiled: Compile) -> None:
 
     assert "/home/someone/.plano/run" == str(view.resource_directory)
     assert "/home/someone/.plano/run/envoy-admin.sock" == str(view.admin_socket)
-    assert "/home/someone/.plano/run/brightstaff.sock" == str(view.brightstaff_socket) == settings.socket
+    assert "/home/someone/.plano/run/brightstaff.sock" == str(view.workers[0].socket) == settings.socket
     assert "/home/someone/.plano/run/logs/access_llm.log" == str(view.access_log)
     assert "/home/someone/.plano/run/logs/brightstaff.log" == settings.log_file
     assert "x-plano-local-0123456789abcdef" == view.local_header == settings.local_header

@@ -97,7 +97,7 @@ def test_every_form_has_the_right_types(compiled: Compile) -> None:
         (CLUSTERS, "max_retries: 1000000", "max_retries: many", "a/one", "many"),
         (CLUSTERS, "dns_lookup_family: ALL", "dns_lookup_family: SOME", "a/one", "SOME"),
         (LISTENERS, "stat_prefix:", "prefix:", "egress_traffic", "Unknown field 'prefix'"),
-        (LISTENERS, "num_retries: 72", "num_retries: 1.5", "egress_traffic", "1.5"),
+        (LISTENERS, "num_retries: 152", "num_retries: 1.5", "egress_traffic", "1.5"),
         (BOOTSTRAP, "node:", "nodes:", "Bootstrap", "Unknown field 'nodes' in message Bootstrap"),
         (BOOTSTRAP, "failure_mode_allow: false", "failure_mode: false", "Bootstrap", "Unknown field 'failure_mode'"),
     ],

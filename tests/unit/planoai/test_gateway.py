@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 import yaml
 
@@ -114,6 +115,20 @@ def test_the_processes(prepare: Callable[..., Gateway], home: PlanoHome, envoy: 
     logs = {home.logs / name for name in ("brightstaff.log", "envoy.log", "access_llm.log", "decisions.jsonl")}
     assert logs == set(gateway.rotated_logs)
     assert {brightstaff.log_file, envoy_process.log_file} < logs
+
+
+def test_several_workers(prepare: Callable[..., Gateway], config: Path, home: PlanoHome) -> None:
+    """Each is told its own socket, and otherwise the same; they share one log."""
+    config.write_text(config.read_text() + "\nworkers: 3\n")
+    *workers, envoy_process = prepare().processes
+
+    assert ["brightstaff-1", "brightstaff-2", "brightstaff-3"] == [each.name for each in workers]
+    assert "envoy" == envoy_process.name
+    told = [decode_settings(each.stdin or b"") for each in workers]
+    assert [str(home.sockets / f"{each.name}.sock") for each in workers] == [each.socket for each in told]
+    assert [UnixSocketAccepts(Path(each.socket)) for each in told] == [each.ready for each in workers]
+    assert 1 == len({msgspec.json.encode(msgspec.structs.replace(each, socket="")) for each in told})
+    assert {home.logs / "brightstaff.log"} == {each.log_file for each in workers}
 
 
 def test_nothing_is_changed_before_write(prepare: Callable[..., Gateway], home: PlanoHome) -> None:

@@ -291,3 +291,33 @@ def test_particular_characters(compiled: Compile, name: str) -> None:
     result = compiled({"model": "a/one", "base_url": "https://a.example"}, ca_file=ca_file)
 
     assert ca_file in set(texts(yaml.safe_load(render(result.envoy)[CLUSTERS])))
+
+
+@pytest.mark.parametrize(("number", "suffixes"), [(1, [""]), (3, ["-1", "-2", "-3"])])
+def test_workers(compiled: Compile, number: int, suffixes: list[str]) -> None:
+    """Each has a socket, a cluster and an `egress` of its own; all attempts of a request go to the same one."""
+    result = compiled({"model": "a/one", "base_url": "https://a.example"}, workers=number)
+    rendered = {name: yaml.safe_load(text) for name, text in render(result.envoy).items()}
+    static = rendered[BOOTSTRAP]["static_resources"]
+    *workers, attempt = static["clusters"]
+    assert [f"brightstaff{each}" for each in suffixes] == [each["name"] for each in workers]
+    pipes = [
+        each["load_assignment"]["endpoints"][0]["lb_endpoints"][0]["endpoint"]["address"]["pipe"] for each in workers
+    ]
+    assert [str(each.socket) for each in result.envoy.workers] == [each["path"] for each in pipes]
+    assert [f"egress{each}" for each in suffixes] == [each["name"] for each in static["listeners"]]
+    filters = [
+        each["filter_chains"][0]["filters"][0]["typed_config"]["http_filters"][0] for each in static["listeners"]
+    ]
+    asked = [each["typed_config"]["grpc_service"]["envoy_grpc"]["cluster_name"] for each in filters]
+    assert [f"brightstaff{each}" for each in suffixes] == asked
+    endpoints = attempt["load_assignment"]["endpoints"][0]["lb_endpoints"]
+    names = [each["endpoint"]["address"]["envoy_internal_address"]["server_listener_name"] for each in endpoints]
+    assert [f"egress{each}" for each in suffixes] == names
+    manager = rendered[LISTENERS]["resources"][0]["filter_chains"][0]["filters"][0]["typed_config"]
+    (route,) = [each["route"] for each in manager["route_config"]["virtual_hosts"][0]["routes"] if "route" in each]
+    by_id = [{"header": {"header_name": "x-plano-request-id"}, "terminal": True}]
+    assert (("RING_HASH", by_id) if number > 1 else (None, None)) == (
+        attempt.get("lb_policy"),
+        route.get("hash_policy"),
+    )

@@ -1,6 +1,5 @@
 """One request of a client with all its attempts, and where it is kept between attempts."""
 
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -73,6 +72,8 @@ class Exchange:
     """What spoke against the channels at the last decision."""
     left_s: float | None = None
     """When its last attempt ended without anybody coming back so far."""
+    broken: bool = False
+    """Whether the provider broke off its answer after it had begun."""
     why_no_more: str = ""
     """Why nothing was tried after the last failure."""
 
@@ -149,6 +150,10 @@ class Exchange:
         return max(0.0, min(waits_s)) if waits_s else None
 
 
+#: Whose provider broke off mostly has a client that knows it: only `ingress` may come back, and at once.
+_BROKEN_KEEP_S = 1.0
+
+
 class Exchanges:
     """Exchanges by id.
 
@@ -159,7 +164,7 @@ class Exchanges:
     def __init__(self, keep_s: float = 15.0) -> None:
         self._keep_s = keep_s
         self._by_id: dict[str, Exchange] = {}
-        self._resting: OrderedDict[str, float] = OrderedDict()
+        self._resting: dict[str, float] = {}
 
     def __len__(self) -> int:
         return len(self._by_id)
@@ -179,19 +184,20 @@ class Exchanges:
             return
         exchange.left_s = now_s
         self._resting[exchange.id] = now_s
-        self._resting.move_to_end(exchange.id)
+
+    def find(self, id_: str) -> Exchange | None:
+        """The exchange of this id, whether an attempt of it runs or not."""
+        return self._by_id.get(id_)
 
     def forget(self, now_s: float) -> list[Exchange]:
         """Let go of those that have rested for too long; due every second or so."""
-        gone: list[Exchange] = []
-        while self._resting:
-            oldest, since_s = next(iter(self._resting.items()))
-            if now_s - since_s < self._keep_s:
-                break
-            del self._resting[oldest]
-            exchange = self._by_id.pop(oldest, None)
-            if exchange is not None:
-                gone.append(exchange)
+        gone = [
+            self._by_id[id_]
+            for id_, since_s in self._resting.items()
+            if now_s - since_s >= (_BROKEN_KEEP_S if self._by_id[id_].broken else self._keep_s)
+        ]
+        for exchange in gone:
+            self.close(exchange)
         return gone
 
     def close(self, exchange: Exchange) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
 
+from brightstaff import failures
 from brightstaff.catalog import Catalog, Target
 from brightstaff.conditions import Setback
 from brightstaff.decisions import Ending, Record, record
@@ -18,6 +19,7 @@ from brightstaff.origins import OriginPolicy
 from brightstaff.retry import Candidate, Decision, Failure, Limits, Obstacles, PassOn, build_chain, first_target
 from brightstaff.settings import HighLatencyRule, RetryAfterHandling, RetrySettings, Settings
 from brightstaff.surface import ModelCall
+from brightstaff.verdict import Fault
 
 log = logging.getLogger("brightstaff.gateway")
 
@@ -134,6 +136,22 @@ class Gateway:
         """The answer to the attempt that runs is complete."""
         self.health.note_end(exchange.target, now_s - exchange.trail.hops[-1].started_s, _slow_rule(exchange))
 
+    def note_broken(self, request_id: str, attempt: int, now_s: float) -> None:
+        """`egress` says that the provider broke off its answer to this attempt (from 1) after it had begun."""
+        exchange = self.exchanges.find(request_id)
+        if (
+            exchange is None
+            or exchange.hop is None
+            or len(exchange.trail.hops) != attempt
+            or exchange.failures[attempt - 1 :]
+        ):
+            return
+        exchange.broken = True
+        hop = exchange.hop
+        hop.after_content, hop.fault, hop.outcome = True, Fault.CHANNEL.name.lower(), failures.CUT_SHORT.word
+        log.error("request_id=%s %s", exchange.id, failures.sentence(failures.CUT_SHORT, exchange.target))
+        self.hold_against(exchange, Setback(Fault.CHANNEL, failures.CUT_SHORT.word, failures.CUT_SHORT.status), now_s)
+
     def close(self, exchange: Exchange, ending: Ending, status: int, now_s: float) -> None:
         """The client has all that it gets; `status` is what it got."""
         self.exchanges.close(exchange)
@@ -143,8 +161,9 @@ class Gateway:
     def tick(self, now_s: float) -> None:
         """Due every second or so: lets go of what is over, and hands on what was counted."""
         for exchange in self.exchanges.forget(now_s):
-            log.debug("request_id=%s its client left", exchange.id)
-            self.close(exchange, "left", 0, now_s if exchange.left_s is None else exchange.left_s)
+            log.debug("request_id=%s its client left, or its provider broke off", exchange.id)
+            left_s = now_s if exchange.left_s is None else exchange.left_s
+            self.close(exchange, *(("broken", 200) if exchange.broken else ("left", 0)), left_s)
         self.health.flush()
         if self._decisions is not None:
             self._decisions.flush()

@@ -3,22 +3,24 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING
 
 import grpc
 import grpc.aio
 
-from brightstaff.attempt import Attempt
+from brightstaff.attempt import REQUEST_ID, Attempt
 from brightstaff.codec import encode, headers_of
 from brightstaff.commands import Command
 from brightstaff.gateway import Gateway
+from brightstaff.pb.access_log_pb2 import LogMessage, Response
 from brightstaff.pb.ext_proc_pb2 import ProcessingRequest, ProcessingResponse
 
 log = logging.getLogger("brightstaff.service")
 
-#: Envoy's name for the service; our messages are wire-compatible with its own.
+#: Envoy's names for the services; our messages are wire-compatible with its own.
 _SERVICE = "envoy.service.ext_proc.v3.ExternalProcessor"
+_LOG_SERVICE = "envoy.service.accesslog.v3.AccessLogService"
 
 Clock = Callable[[], float]
 
@@ -110,6 +112,17 @@ class ExternalProcessor:
             self._streams.discard(stream)
             attempt.on_close(clock())
 
+    async def hear_of_broken_answers(self, messages: AsyncIterator[LogMessage], _: object) -> Response:
+        """What `egress` logs: answers that a provider broke off after they had begun. One stream for each thread."""
+        async for message in messages:
+            for entry in message.http_logs.log_entry:
+                told = entry.response.response_headers
+                if REQUEST_ID in told:
+                    # The trail up to the attempt that broke: another one may run by now.
+                    attempt = told.get("x-plano-attempts", "").count(",") + 1
+                    self._gateway.note_broken(told[REQUEST_ID], attempt, self._clock())
+        return Response()
+
     async def watch_deadlines(self) -> None:
         """Runs for ever: tells attempts that their deadline passed.
 
@@ -151,6 +164,16 @@ def create_server(processor: ExternalProcessor, socket: str) -> grpc.aio.Server:
         request_deserializer=ProcessingRequest.FromString,
         response_serializer=ProcessingResponse.SerializeToString,
     )
-    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(_SERVICE, {"Process": handler}),))
+    logs = grpc.stream_unary_rpc_method_handler(
+        processor.hear_of_broken_answers,
+        request_deserializer=LogMessage.FromString,
+        response_serializer=Response.SerializeToString,
+    )
+    server.add_generic_rpc_handlers(
+        (
+            grpc.method_handlers_generic_handler(_SERVICE, {"Process": handler}),
+            grpc.method_handlers_generic_handler(_LOG_SERVICE, {"StreamAccessLogs": logs}),
+        )
+    )
     server.add_insecure_port(f"unix:{socket}")
     return server

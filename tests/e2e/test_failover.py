@@ -162,6 +162,11 @@ def keys(provider: ThreadedSimulator) -> list[str]:
     return [(each.key or "").removeprefix("sk-") for each in provider.requests]
 
 
+def explain(gateway: RunningGateway, request_id: str) -> str:
+    """What `planoai explain` says."""
+    return gateway.home.planoai("explain", request_id).stdout
+
+
 def well(seen: Seen, model: str) -> None:
     """A whole answer from this channel, and only one."""
     assert (200, model, "", 1, 1) == (seen.status, seen.model, seen.error, seen.roles, seen.ends), seen
@@ -542,12 +547,16 @@ def test_exhausted_with_cool_downs(
 def test_a_connection_that_breaks_after_content(
     gateway: RunningGateway, provider: ThreadedSimulator, fail: Fail, cut_with: str
 ) -> None:
-    """After content is out: no switch, no splice, no `[DONE]` that nobody sent; the client's SDK raises."""
+    """After content is out: no switch, no splice, no `[DONE]` that nobody sent; the client's SDK raises. It counts."""
     fail(first=Behaviour(chunks=6, delay_between_tokens_s=0.05, cut_after_chunks=3, cut_with=cut_with))
     seen = ask(gateway.url, "first/m", stream=True)
     assert (200, "first/m", 1, 0) == (seen.status, seen.model, seen.roles, seen.ends)
     assert seen.error
     assert ["first"] == keys(provider)
+    eventually(lambda: "broke off in the middle of its answer" in gateway.brightstaff_log())
+    well(ask(gateway.url, "first/m", stream=True), "second/m")
+    story = eventually(lambda: told if "broke off" in (told := explain(gateway, seen.request_id)) else "")
+    assert "first/m" in story
 
 
 def test_a_stream_without_its_end(gateway: RunningGateway, provider: ThreadedSimulator, fail: Fail) -> None:

@@ -60,6 +60,18 @@ def test_who_does_not_come_back_is_forgotten() -> None:
     assert (None, stays, last) == (exchanges.resume("gone"), exchanges.resume("stays"), exchanges.resume("last"))
 
 
+def test_whose_provider_broke_off_is_forgotten_sooner() -> None:
+    """Nobody waits for it but `ingress`, which comes at once."""
+    exchanges = Exchanges(keep_s=60.0)
+    broken, left = exchange("broken"), exchange("left")
+    broken.broken = True
+    for each in (broken, left):
+        exchanges.start(each)
+        exchanges.rest(each, 0.0)
+    assert [broken] == exchanges.forget(2.0)
+    assert (None, left) == (exchanges.find("broken"), exchanges.find("left"))
+
+
 def test_a_running_attempt_may_take_as_long_as_it_likes() -> None:
     """Only resting exchanges are forgotten."""
     exchanges = Exchanges(keep_s=60.0)

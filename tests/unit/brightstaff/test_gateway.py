@@ -153,6 +153,32 @@ def test_the_end_is_recorded(scene: Scene) -> None:
     assert (0, 1) == (len(scene.gateway.exchanges), scene.flushed)
 
 
+def test_a_provider_that_breaks_off(scene: Scene) -> None:
+    """`egress` tells which streams ended so: it is held against the channel, and recorded as what it was."""
+    exchange = scene.begin()
+    scene.gateway.start_attempt(exchange, 0.0)
+    exchange.trail.hops[-1].end("200", 1.0)
+    scene.gateway.note_broken("id-unknown", 1, 2.0)
+    scene.gateway.note_broken("id-1", 2, 2.0)
+    assert {} == scene.ledger.conditions(), "neither of them is this attempt"
+    scene.gateway.note_broken("id-1", 1, 2.0)
+    assert "cut_short" == scene.ledger.conditions()[channel_subject("one/m")].cause
+    scene.gateway.exchanges.rest(exchange, 2.0)
+    scene.gateway.tick(3.5)
+    (found,) = scene.records
+    assert ("broken", 200, 2000) == (found.ending, found.status, found.ms)
+    assert ("cut_short", True) == (found.tried[0].outcome, found.tried[0].after_content)
+
+
+def test_news_of_an_attempt_that_is_over(scene: Scene) -> None:
+    """`ingress` came back before the news: the attempt has been noted already."""
+    exchange = scene.begin()
+    scene.gateway.start_attempt(exchange, 0.0)
+    scene.fail(exchange, None)
+    scene.gateway.note_broken("id-1", 1, 2.0)
+    assert {} == scene.ledger.conditions()
+
+
 def test_counts_are_handed_on(scene: Scene) -> None:
     """At every tick."""
     exchange = scene.begin()

@@ -31,6 +31,7 @@ from brightstaff.settings import Channel, RetrySettings
 NewGateway = Callable[..., Gateway]
 
 METHOD = "/envoy.service.ext_proc.v3.ExternalProcessor/Process"
+LOG_METHOD = "/envoy.service.accesslog.v3.AccessLogService/StreamAccessLogs"
 #: No test waits longer than this.
 PATIENCE_S = 10.0
 
@@ -211,6 +212,42 @@ async def test_in_envoys_own_words(gateway: Gateway, tmp_path: Path) -> None:
             int(reply.status.code),
             [model["id"] for model in json.loads(reply.body)["data"]],
         )
+
+
+async def test_answers_that_a_provider_broke_off(gateway: Gateway, tmp_path: Path) -> None:
+    """`egress` logs them in Envoy's own words; brightstaff finds the request and the attempt that are meant."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        from envoy_data_plane.envoy.data.accesslog.v3 import HttpAccessLogEntry, HttpResponseProperties
+        from envoy_data_plane.envoy.service.accesslog.v3 import (
+            StreamAccessLogsMessage,
+            StreamAccessLogsMessageHttpAccessLogEntries,
+        )
+
+    def entry(**told: str) -> Any:
+        named = {name.replace("_", "-"): value for name, value in told.items()}
+        return HttpAccessLogEntry(response=HttpResponseProperties(response_headers=named))
+
+    async with running(gateway, tmp_path / "s") as service:
+        stream = service.open()
+        await stream.say(request_headers(), request_body(), response_headers(), response_body(DATA))
+        for _ in range(4):
+            await stream.hear()
+        stream.call.cancel()
+        log = service.connection.stream_unary(LOG_METHOD, request_serializer=bytes)
+        nobody = entry()
+        unknown = entry(x_plano_request_id="id-9", x_plano_attempts="one/m=200/3ms")
+        meant = entry(x_plano_request_id="id-1", x_plano_attempts="one/m=200/3ms")
+
+        async def messages() -> AsyncIterator[Any]:
+            for entries in ([], [nobody, unknown], [meant]):
+                yield StreamAccessLogsMessage(http_logs=StreamAccessLogsMessageHttpAccessLogEntries(log_entry=entries))
+
+        async with asyncio.timeout(PATIENCE_S):
+            await log(messages())
+        found = gateway.exchanges.find("id-1")
+        assert found is not None
+        assert (True, "cut_short") == (found.broken, found.trail.hops[0].outcome)
 
 
 async def test_messages_have_no_limit_of_their_own(gateway: Gateway, tmp_path: Path) -> None:

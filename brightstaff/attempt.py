@@ -23,10 +23,11 @@ from brightstaff.errors import APIError
 from brightstaff.exchange import Exchange, KeptAnswer
 from brightstaff.exhausted import RETRY_AFTER_HEADERS, exhausted_reply, retry_after_headers
 from brightstaff.gateway import Gateway
-from brightstaff.headers import Header, added_to_request, header_safe, removed_from_request, removed_from_response
+from brightstaff.headers import Header, added_to_request, removed_from_request, removed_from_response
 from brightstaff.origins import response_headers
+from brightstaff.report import REQUEST_ID, log_exhausted, log_retry, log_sent, log_success, result_headers
 from brightstaff.request_body import BadRequestError, RequestBody, read_request_body
-from brightstaff.retry import NO_POLICY, RETRIABLE_STATUSES, Failure, TryNext, most_useful
+from brightstaff.retry import NO_POLICY, Failure, TryNext, most_useful
 from brightstaff.retry_after import retry_after_s
 from brightstaff.sse import WAIT, FirstEvents
 from brightstaff.stream_end import StreamEnd
@@ -36,9 +37,6 @@ from brightstaff.verdict import Fault, Verdict, judge_answer, judge_status
 
 log = logging.getLogger("brightstaff.attempt")
 
-#: Set by `ingress` on every request: the identity of a request over all its attempts, unique and not the client's to
-#: choose.
-REQUEST_ID = "x-plano-request-id"
 #: Tells `ingress` to send the request again.
 RETRY = "x-plano-retry"
 
@@ -179,13 +177,7 @@ class Attempt:
         assert body is not None  # noqa: S101
         target = self._gateway.start_attempt(exchange, now_s)
         self._hop = exchange.hop
-        log.debug(
-            "request_id=%s attempt=%d channel=%s key=%s",
-            exchange.id,
-            len(exchange.trail.hops),
-            target.name,
-            target.channel.key_name,
-        )
+        log_sent(exchange)
         data = body.for_model(target.model)
         self.phase = Phase.WAITING
         if body.streams and target.channel.first_token_timeout_s is not None:
@@ -378,13 +370,13 @@ class Attempt:
             setback = Setback(verdict.fault, word, status, verdict.fault is Fault.TIMEOUT, hint_s)
         decision = self._gateway.fail(exchange, failure, setback, KeptAnswer(self._held_headers, body, problem), now_s)
         if isinstance(decision, TryNext):
-            self._log_retry(exchange.trail.hops[-1].outcome or word)
+            log_retry(exchange)
             self._gateway.exchanges.rest(exchange, now_s)
             self._end(Phase.ANSWERED)
             # `ingress` sees only a mark: it drops this answer and sends the request again.
             return [Reply(failure.status, [(RETRY, "1")], b"", "plano_retry")]
-        final = self._status >= 400 and not failure.channel_at_fault and self._status not in RETRIABLE_STATUSES
-        if final:
+        if setback is None and self._status >= 400:
+            # The caller's mistake: it is what the client has to know, whatever came before.
             return self._release(now_s, end_of_stream=end_of_stream)
         if problem is None and most_useful(exchange.failures) == len(exchange.failures) - 1:
             wait = retry_after_headers(exchange, now_s)
@@ -410,7 +402,9 @@ class Attempt:
         if self._stream_end is not None:
             # An event of ours may have to end it.
             removed = [*removed, "content-length"]
-        commands: list[Command] = [ForwardHeaders([*self._result_headers(now_s), *self._page_headers, *wait], removed)]
+        commands: list[Command] = [
+            ForwardHeaders([*result_headers(exchange, now_s), *self._page_headers, *wait], removed)
+        ]
         held = b"".join(self._held)
         ends_with_body = end_of_stream and self.phase is Phase.HOLDING and not self._headers_only
         self._held.clear()
@@ -427,18 +421,8 @@ class Attempt:
         hop = exchange.trail.hops[-1]
         # Of a stream, what counts is its first content.
         self._gateway.note_answer(exchange, now_s if self._is_event_stream else self._first_byte_s, now_s)
-        other_model = exchange.target.model != exchange.chain[0].model
-        if len(exchange.trail.hops) > 1:
-            log.info(
-                "request_id=%s metric.retry_success: model=%s, total_attempts=%d",
-                exchange.id, hop.channel, len(exchange.trail.hops),
-            )  # fmt: skip
-        if other_model:
-            hop.other_model = True
-            log.warning(
-                "request_id=%s answered by another model: %s was asked, %s answered",
-                exchange.id, exchange.chain[0].name, hop.channel,
-            )  # fmt: skip
+        hop.other_model = exchange.target.model != exchange.chain[0].model
+        log_success(exchange)
 
     def _note_unjudged(self, exchange: Exchange, now_s: float) -> None:
         """A failure that nobody reads, because there is no policy: its status speaks for itself."""
@@ -455,18 +439,6 @@ class Attempt:
             exchange, Setback(verdict.fault, verdict.cause, self._status, timeout, hint_s), now_s
         )
 
-    def _result_headers(self, now_s: float) -> list[Header]:
-        exchange = self._exchange
-        assert exchange is not None  # noqa: S101
-        headers = [
-            ("x-plano-model", header_safe(exchange.trail.hops[-1].channel)),
-            ("x-plano-attempts", exchange.trail.render(now_s)),
-            (REQUEST_ID, exchange.id),
-        ]
-        if exchange.asked is not None:
-            headers.append(("x-plano-requested-model", header_safe(exchange.asked)))
-        return headers
-
     # ---------------------------------------------------------------- failures
 
     def _note_failure(self, failure: failures.LocalFailure, now_s: float, *, channel_at_fault: bool = True) -> None:
@@ -482,15 +454,7 @@ class Attempt:
         fault = Fault.TIMEOUT if timeout else Fault.CHANNEL
         setback = Setback(fault, failure.word, failure.status, timeout) if channel_at_fault else None
         if isinstance(self._gateway.fail(exchange, noted, setback, failure, now_s), TryNext):
-            self._log_retry(failure.word)
-
-    def _log_retry(self, outcome: str) -> None:
-        exchange = self._exchange
-        assert exchange is not None  # noqa: S101
-        assert exchange.upcoming is not None  # noqa: S101
-        failed = exchange.trail.hops[-1].channel
-        log.warning("request_id=%s Retriable error detected: provider=%s, status_code=%s", exchange.id, failed, outcome)
-        log.warning("request_id=%s Retry initiated: target_model=%s", exchange.id, exchange.upcoming.channel)
+            log_retry(exchange)
 
     def _after_failure(
         self, failure: failures.LocalFailure, now_s: float, *, channel_at_fault: bool = True
@@ -510,8 +474,8 @@ class Attempt:
         exchange = self._exchange
         assert exchange is not None  # noqa: S101
         reply = exhausted_reply(exchange, now_s)
-        log.error("request_id=%s every attempt failed: %s", exchange.id, exchange.trail.render(now_s))
-        reply.headers.extend(self._result_headers(now_s))
+        log_exhausted(exchange, now_s)
+        reply.headers.extend(result_headers(exchange, now_s))
         return self._reply(reply, now_s)
 
     # ---------------------------------------------------------------- time, and the end

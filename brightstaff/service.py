@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 import grpc
 import grpc.aio
 
-from brightstaff.attempt import REQUEST_ID, Attempt
+from brightstaff.attempt import Attempt
 from brightstaff.codec import encode, headers_of
 from brightstaff.commands import Command
 from brightstaff.gateway import Gateway
 from brightstaff.pb.access_log_pb2 import LogMessage, Response
 from brightstaff.pb.ext_proc_pb2 import ProcessingRequest, ProcessingResponse
+from brightstaff.report import ATTEMPTS, REQUEST_ID
 
 log = logging.getLogger("brightstaff.service")
 
@@ -119,7 +120,7 @@ class ExternalProcessor:
                 told = entry.response.response_headers
                 if REQUEST_ID in told:
                     # The trail up to the attempt that broke: another one may run by now.
-                    attempt = told.get("x-plano-attempts", "").count(",") + 1
+                    attempt = told.get(ATTEMPTS, "").count(",") + 1
                     self._gateway.note_broken(told[REQUEST_ID], attempt, self._clock())
         return Response()
 

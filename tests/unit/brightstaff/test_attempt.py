@@ -542,6 +542,22 @@ def test_when_all_have_failed_the_last_answer_passes(chain: Gateway) -> None:
     assert 0 == len(chain.exchanges)
 
 
+def test_a_refused_key_at_the_end_tells_less_than_a_rate_limit(
+    new_gateway: NewGateway, new_channel: NewChannel
+) -> None:
+    """The client learns that it may come back; a mistake of its own, on the other hand, is what it has to know."""
+    rule = StatusRule(((401, 401), (404, 404)), "different_provider", 2)
+    for last, expected in ((401, 429), (404, 404)):
+        policy = RetrySettings(("two/m",), default_max_attempts=2, on_status_codes=(rule,))
+        gateway = new_gateway(new_channel("one/m", retry=policy), new_channel("two/m"))
+        first, _ = sent(gateway)
+        assert marked(first.on_response_headers(response_headers(429), True, 1.0))
+        second, _ = sent(gateway)
+        (told,) = second.on_response_headers(response_headers(last), True, 1.0)
+        assert expected == (told.status if isinstance(told, Reply) else last)
+        assert isinstance(told, Reply) == (expected == 429)
+
+
 def test_requests_are_kept_apart(chain: Gateway) -> None:
     """The id decides: a second client that asks at the same time has attempts of its own."""
     first, _ = sent(chain)

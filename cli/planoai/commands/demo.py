@@ -34,8 +34,8 @@ def demo(*, port: int | None, envoy: str | None, ends: bool) -> None:
     """See Plano at work, without any key and without touching a Plano that runs.
 
     Starts a simulated provider and a gateway with the recommended configuration, sends a plain request, a streamed
-    one, and one whose first channel is rate-limited, and shows who answered after which attempts. The gateway then
-    stays until Ctrl-C, for requests of your own. Everything it wrote is removed at the end.
+    one, one whose first channel is rate-limited, and one after it, and shows who answered after which attempts. The
+    gateway then stays until Ctrl-C, for requests of your own. Everything it wrote is removed at the end.
     """
     output = Output()
     with run_in_thread() as provider:

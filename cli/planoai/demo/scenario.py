@@ -1,4 +1,4 @@
-"""What the demo shows: the recommended configuration, pointed at a simulated provider, and three requests. Pure."""
+"""What the demo shows: the recommended configuration, pointed at a simulated provider, and four requests. Pure."""
 
 import json
 import re
@@ -46,6 +46,12 @@ STEPS = (
         "The first channel is rate-limited (429): the next one answers, and the client notices nothing",
         "custom/claude-opus-4-6",
         "Are you still there?",
+        rules=(_RATE_LIMITED,),
+    ),
+    Step(
+        "The next request: the channel said to come back in 30 s, so it is not even asked",
+        "custom/claude-opus-4-6",
+        "And now?",
         rules=(_RATE_LIMITED,),
     ),
 )

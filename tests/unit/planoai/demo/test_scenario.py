@@ -39,7 +39,7 @@ def test_every_step_asks_for_a_channel_that_there_is() -> None:
     models = {each["model"] for each in config["model_providers"]}
 
     assert models >= {step.model for step in STEPS}
-    assert [False, True, False] == [step.stream for step in STEPS]
+    assert [False, True, False, False] == [step.stream for step in STEPS]
 
 
 def test_the_rate_limited_channel_has_a_fallback() -> None:

@@ -53,7 +53,7 @@ def test_every_step_is_shown(
         assert f"{number}. {step.title}\n   → {step.model}: {step.prompt}\n   ← " in shown
     assert len(STEPS) == shown.count("     answered by  a/b\n")
     assert len(STEPS) == shown.count("     attempts     a/b=200/5ms   (")
-    assert 2 == shown.count('   ← It is "well"\n')
+    assert 3 == shown.count('   ← It is "well"\n')
 
 
 def test_the_requests(gateway: ThreadedSimulator, provider: ThreadedSimulator, output: Output) -> None:

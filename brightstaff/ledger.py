@@ -116,10 +116,14 @@ class SharedLedger:
         """Open or make the file, for its owner only. Raises OSError or sqlite3.Error."""
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         self._database = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)
-        self._database.execute("PRAGMA journal_mode = WAL")
-        # A power cut may lose what is remembered here; a killed process does not.
-        self._database.execute("PRAGMA synchronous = OFF")
-        self._database.executescript(_SCHEMA)
+        try:
+            self._database.execute("PRAGMA journal_mode = WAL")
+            # A power cut may lose what is remembered here; a killed process does not.
+            self._database.execute("PRAGMA synchronous = OFF")
+            self._database.executescript(_SCHEMA)
+        except sqlite3.Error:
+            self._database.close()
+            raise
         self._conditions: dict[str, Condition] = {}
         self._version = -1
         self._complained = False

@@ -1,6 +1,7 @@
 """What was decided for one request, as `planoai explain` reads it. Pure.
 
-Names, statuses and times; nothing of what the client or a provider wrote, and no key.
+Names, statuses and times, with the model as the client named it; nothing else of what a client or a provider wrote,
+and no key.
 """
 
 from collections.abc import Sequence

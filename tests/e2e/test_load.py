@@ -7,7 +7,6 @@ import subprocess
 from collections.abc import Callable
 
 import aiohttp
-import psutil
 import pytest
 
 from support import PLANOAI, RunningGateway, free_port
@@ -29,9 +28,7 @@ model_providers:
 
 def resident_mib(gateway: RunningGateway) -> dict[str, int]:
     """Resident memory of each process, in MiB."""
-    found = json.loads((gateway.home.root / ".plano" / "run" / "state.json").read_text())
-    pids = {each["name"]: each["identity"]["pid"] for each in found["processes"]}
-    return {name: psutil.Process(pid).memory_info().rss // 2**20 for name, pid in pids.items()}
+    return {name: each.memory_info().rss // 2**20 for name, each in gateway.processes().items()}
 
 
 async def one_stream(session: aiohttp.ClientSession, url: str, number: int) -> str:

@@ -262,7 +262,11 @@ class Attempt:
         """Some of an answer that has begun to reach the client."""
         end = self._stream_end
         if end is not None and self._is_event_stream and self._status < 400:
+            told_before = end.has_error
             end.feed(data)
+            if end.has_error and not told_before:
+                # At once: many clients close the connection when they read it.
+                self._hold_broken_stream_against(Fault.CHANNEL, "error_in_stream", now_s)
             if end_of_stream and end.is_cut_short:
                 return [*([ForwardBody(data, False)] if data else []), *self._break_off(failures.CUT_SHORT, now_s)]
         if end_of_stream:
@@ -273,12 +277,12 @@ class Attempt:
 
     def _finish_answer(self, now_s: float) -> None:
         """The provider has sent all of its answer."""
-        exchange, end = self._exchange, self._stream_end
+        exchange = self._exchange
+        if exchange is not None and exchange.broken:
+            self.finish(now_s, "broken", self._status)
+            return
         if exchange is not None and self._status < 400:
-            if end is not None and end.has_error:
-                self._hold_broken_stream_against(Fault.CHANNEL, "error_in_stream", now_s)
-            else:
-                self._gateway.note_end(exchange, now_s)
+            self._gateway.note_end(exchange, now_s)
         self.finish(now_s, "answered" if self._status < 400 else "failed", self._status)
 
     def _break_off(self, failure: failures.LocalFailure, now_s: float) -> list[Command]:
@@ -300,6 +304,7 @@ class Attempt:
         exchange = self._exchange
         assert exchange is not None  # noqa: S101
         hop = exchange.trail.hops[-1]
+        exchange.broken = True
         hop.after_content = True
         hop.fault = fault.name.lower()
         hop.outcome = cause
@@ -540,6 +545,11 @@ class Attempt:
         """
         exchange = self._exchange
         if exchange is not None and self.phase not in (Phase.DONE, Phase.ANSWERED):
+            end = self._stream_end
+            if self.phase is Phase.STREAMING and end is not None and end.has_begun and end.is_complete:
+                # Clients do not wait for what comes after `[DONE]`.
+                self._finish_answer(now_s)
+                return
             log.info("request_id=%s closed before its end: %s", exchange.id, exchange.trail.render(now_s))
             if exchange.hop is self._hop:  # not when the next attempt was quicker than the news of this one's end
                 if self._hop is not None:

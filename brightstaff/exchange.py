@@ -93,7 +93,7 @@ class Exchange:
         """The next attempt begins. There must be one upcoming."""
         target, upcoming = self.next_target, self.upcoming
         assert upcoming is not None  # noqa: S101
-        self.upcoming = None
+        self.upcoming, self.broken = None, False
         self.hop = self.trail.start(target.name, now_s, upcoming.passed_over, upcoming.delay_s)
         return target
 

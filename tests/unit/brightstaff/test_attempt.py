@@ -1155,6 +1155,23 @@ def test_a_providers_own_error_event(chain: Gateway) -> None:
     assert "cluster-two" == goes_to(chain)
 
 
+def test_clients_that_do_not_wait_for_the_end(new_gateway: NewGateway, new_channel: NewChannel) -> None:
+    """Many close when they have read `[DONE]`, or an error: it ended well, or it counts against the channel."""
+    for last, ending, expected in (
+        (FINISH, "answered", "cluster-one"),
+        (b'data: {"error":{"message":"overloaded"}}\n\n', "broken", "cluster-two"),
+    ):
+        policy = RetrySettings(fallback_models=("two/m",))
+        gateway = new_gateway(new_channel("one/m", retry=policy), new_channel("two/m"))
+        attempt = streaming(gateway)
+        assert [ForwardBody(last, False)] == attempt.on_response_body(last, False, 2.0)
+        exchange = gateway.exchanges.find(ID)
+        assert exchange is not None
+        attempt.on_close(2.1)
+        assert (ending == "broken", expected) == (exchange.broken, goes_to(gateway))
+        assert (ending == "broken") == (gateway.exchanges.find(ID) is not None)
+
+
 def test_a_stream_that_is_whole_and_yet_none(chain: Gateway) -> None:
     """It broke off before anything of it had left: the next channel is asked."""
     attempt, _ = sent(chain, STREAM)

@@ -22,6 +22,7 @@ from brightstaff.decisions import Ending
 from brightstaff.errors import APIError
 from brightstaff.exchange import Exchange, KeptAnswer
 from brightstaff.exhausted import RETRY_AFTER_HEADERS, exhausted_reply, retry_after_headers
+from brightstaff.framing import if_cut
 from brightstaff.gateway import Gateway
 from brightstaff.headers import Header, added_to_request, removed_from_request, removed_from_response
 from brightstaff.origins import response_headers
@@ -198,7 +199,7 @@ class Attempt:
         if self.phase is Phase.ANSWERED:
             return []
         if self.phase is not Phase.WAITING or self._exchange is None or self._exchange.hop is None:
-            return [ForwardHeaders([], [])]
+            return [ForwardHeaders([], removed_from_response(headers))]
         fields = dict(headers)
         local = fields.get(self._gateway.local_header)
         if local is not None:
@@ -407,9 +408,10 @@ class Attempt:
         if self._stream_end is not None:
             # An event of ours may have to end it.
             removed = [*removed, "content-length"]
-        commands: list[Command] = [
-            ForwardHeaders([*result_headers(exchange, now_s), *self._page_headers, *wait], removed)
-        ]
+        added = [*result_headers(exchange, now_s), *self._page_headers, *wait]
+        if self._stream_end is not None and self._status == 200 and not self._headers_only:
+            added.append(if_cut(exchange.call.suffix, exchange.id))
+        commands: list[Command] = [ForwardHeaders(added, removed)]
         held = b"".join(self._held)
         ends_with_body = end_of_stream and self.phase is Phase.HOLDING and not self._headers_only
         self._held.clear()

@@ -12,6 +12,7 @@ import grpc.aio
 from brightstaff.attempt import Attempt
 from brightstaff.codec import encode, headers_of
 from brightstaff.commands import Command
+from brightstaff.framing import EndMark
 from brightstaff.gateway import Gateway
 from brightstaff.pb.access_log_pb2 import LogMessage, Response
 from brightstaff.pb.ext_proc_pb2 import ProcessingRequest, ProcessingResponse
@@ -73,10 +74,11 @@ class _Stream:
         self._context = context
         self._writing = asyncio.Lock()
         self._unsent: deque[ProcessingResponse] = deque()
+        self._end_mark = EndMark()
 
     def queue(self, commands: list[Command]) -> None:
         """Line up the messages of these commands behind those that are not yet sent."""
-        for command in commands:
+        for command in self._end_mark.frame(commands):
             self._unsent.extend(encode(command))
 
     async def flush(self) -> None:

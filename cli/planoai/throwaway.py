@@ -29,6 +29,8 @@ def run_throwaway(
     root = Path(tempfile.mkdtemp(prefix=f"plano-{purpose}-"))
     home = PlanoHome(root / "home")
     failure: list[Exception] = []
+    ended = threading.Event()
+    ending = threading.Lock()
 
     def work(gateway: GatewayLike) -> None:
         stays = False
@@ -37,8 +39,10 @@ def run_throwaway(
         except Exception as error:
             failure.append(error)
         finally:
-            if not stays:
-                os.kill(os.getpid(), signal.SIGTERM)
+            with ending:
+                # Nobody handles the signal any more once the gateway has stopped.
+                if not (stays or ended.is_set()):
+                    os.kill(os.getpid(), signal.SIGTERM)
 
     def on_ready(gateway: GatewayLike) -> None:
         threading.Thread(target=work, args=(gateway,), name=purpose, daemon=True).start()
@@ -53,6 +57,8 @@ def run_throwaway(
             on_log_line=lambda _log, _line: None,
         )
     finally:
+        with ending:
+            ended.set()
         # The sockets are elsewhere where the path of temporary files is a long one.
         for directory in (root, home.sockets):
             shutil.rmtree(directory, ignore_errors=True)

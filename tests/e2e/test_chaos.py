@@ -1,11 +1,16 @@
 """`planoai chaos`: a user's configuration tried against failures, without its keys."""
 
 import json
+import signal
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
+import pytest
+
 from planoai.config import recommended_config_text
-from support import Home, RunningGateway
+from support import PLANOAI, Home, RunningGateway, alive, eventually
 
 A, B, SONNET = "custom/claude-opus-4-6", "custom-aws/claude-opus-4-6", "custom/claude-sonnet-4-6"
 
@@ -63,3 +68,35 @@ def test_a_wrong_configuration(new_home: Callable[[], Home]) -> None:
     home.write("config.yaml", ALONE.replace("{port}", "12000").replace("http://127.0.0.1:9", "nowhere"))
     result, validated = home.planoai("chaos"), home.planoai("validate")
     assert (2, validated.stderr) == (result.returncode, result.stderr)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted(new_home: Callable[[], Home], number: signal.Signals) -> None:
+    """In the middle of the cases: it says so, tells nothing of what failed because of that, and leaves nothing."""
+    home = new_home()
+    home.variables["TMPDIR"] = str(home.root / "t")
+    temporary = home.root / "t"
+    temporary.mkdir()
+    home.write("config.yaml", recommended_config_text())
+    process = subprocess.Popen(
+        [*PLANOAI, "chaos"],
+        env=home.environ,
+        cwd=home.root,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        # The first line of the access log: the cases have begun.
+        eventually(lambda: any(each.stat().st_size for each in temporary.glob("*/home/run/logs/access_llm.log")))
+        children = psutil.Process(process.pid).children(recursive=True)
+        process.send_signal(number)
+        out, err = process.communicate(timeout=30)
+    finally:
+        process.kill()
+        process.wait()
+    assert (130, "", True) == (process.returncode, out, err.endswith("Interrupted.\n"))
+    assert children
+    assert [] == alive(children)
+    assert [] == list(temporary.iterdir())

@@ -547,13 +547,14 @@ def test_exhausted_with_cool_downs(
 def test_a_connection_that_breaks_after_content(
     gateway: RunningGateway, provider: ThreadedSimulator, fail: Fail, cut_with: str
 ) -> None:
-    """After content is out: no switch, no splice, no `[DONE]` that nobody sent; the client's SDK raises. It counts."""
+    """After content is out: no switch, no splice, no `[DONE]` that nobody sent, but an error event. It counts."""
     fail(first=Behaviour(chunks=6, delay_between_tokens_s=0.05, cut_after_chunks=3, cut_with=cut_with))
     seen = ask(gateway.url, "first/m", stream=True)
     assert (200, "first/m", 1, 0) == (seen.status, seen.model, seen.roles, seen.ends)
-    assert seen.error
+    assert "APIError: The answer broke off in the middle." in seen.error
     assert ["first"] == keys(provider)
-    eventually(lambda: "broke off in the middle of its answer" in gateway.brightstaff_log())
+    said = f"request_id={seen.request_id} first/m"
+    eventually(lambda: said in gateway.brightstaff_log())
     well(ask(gateway.url, "first/m", stream=True), "second/m")
     story = eventually(lambda: told if "broke off" in (told := explain(gateway, seen.request_id)) else "")
     assert "first/m" in story

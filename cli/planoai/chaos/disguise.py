@@ -14,6 +14,12 @@ from planoai.chaos.kinds import FIRST_TOKEN_S, IDLE_S
 from planoai.config import Listener, LoadedConfig, ModelProvider
 
 _REFERENCE = re.compile(r"\$\{?([A-Za-z_][A-Za-z0-9_]*)")
+#: What stands before a reference: the key in the file, and the beginning of the value.
+_BEFORE = re.compile(r"""(?:\b(?P<key>\w+)["']?\s*:\s*["']?)?(?P<begun>(?:\$\{[^}]*\}|[^\s"'{},\[\]])*)$""")
+#: No key with its value's beginning is longer.
+_LOOK_BACK = 300
+
+_NO_HOST = "chaos.invalid"
 
 #: What a wildcard is asked for.
 WILDCARD_MODEL = "chaos-model"
@@ -22,9 +28,31 @@ WILDCARD_MODEL = "chaos-model"
 def stand_ins(text: str, known: Iterable[str]) -> Mapping[str, str]:
     """Values for variables that a configuration names and nobody has set: no real key is needed.
 
-    Each is a valid key and a valid URL.
+    Each is valid where its variable is used first.
     """
-    return {name: f"https://chaos.invalid/{name}" for name in set(_REFERENCE.findall(text)) - set(known)}
+    found: dict[str, str] = {}
+    excluded = set(known)
+    for reference in _REFERENCE.finditer(text):
+        name = reference[1]
+        if name not in excluded and name not in found:
+            before = _BEFORE.search(text[max(reference.start() - _LOOK_BACK, 0) : reference.start()])
+            found[name] = _stand_in(name, *(before.group("key", "begun") if before else ("", "")))
+    return found
+
+
+def _stand_in(name: str, key: str | None, begun: str) -> str:
+    """A value for the variable `name`, used in the value of `key` after the text `begun`."""
+    if key == "http_host":
+        return _NO_HOST
+    if begun.endswith("://"):
+        return _NO_HOST
+    if "://" in begun and begun.endswith(":"):
+        return "443"
+    if key == "base_url" and not begun:
+        return f"https://{_NO_HOST}/{name}"
+    if key == "proxy" and not begun:
+        return "direct"
+    return f"chaos-{name}"
 
 
 def disguise(loaded: LoadedConfig, provider_url: str, port: int) -> LoadedConfig:

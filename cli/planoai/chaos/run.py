@@ -17,6 +17,10 @@ from planoai.simulator import Match, Rule, ThreadedSimulator
 _PATIENCE_S = 20.0
 
 
+class GatewayStoppedError(Exception):
+    """The gateway was told to stop: what clients see from then on says nothing about channels."""
+
+
 @dataclass(frozen=True)
 class Case:
     """One channel that fails in one way."""
@@ -56,8 +60,12 @@ def run_cases(
     port: int,
     home: PlanoHome,
     progress: Callable[[int, Case], None],
+    is_stopping: Callable[[], bool],
 ) -> Iterator[Result]:
-    """Try them one after the other. What the gateway remembers of one case never reaches the next."""
+    """Try them one after the other. What the gateway remembers of one case never reaches the next.
+
+    Raises GatewayStoppedError once `is_stopping`.
+    """
     for number, case in enumerate(wanted):
         progress(number, case)
         match = Match() if case.kind is ALL_DOWN else Match(path=f"*{channel_path(case.channel)}/*")
@@ -68,6 +76,8 @@ def run_cases(
             provider.set_rules([Rule(match, [case.kind.behaviour])])
             forget_conditions(home.ledger, None)
             seen[stream] = _ask(port, asked_model(case.provider), stream=stream)
+            if is_stopping():
+                raise GatewayStoppedError
         provider.set_rules([])
         json_seen = seen.get(False)
         yield Result(

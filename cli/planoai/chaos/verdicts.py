@@ -40,7 +40,7 @@ def judge(seen: Seen, kind: Kind, *, stream: bool) -> Verdict:
     if seen.timed_out or seen.status == 0:
         return Verdict("broken", "no answer" if seen.status == 0 else "an answer without an end")
     if seen.status == 200:
-        return _judge_stream(seen, kind) if stream else _judge_json(seen)
+        return _judge_stream(seen) if stream else _judge_json(seen)
     if _error_of(seen.body) is None:
         return Verdict("broken", f"{seen.status} without a word why")
     later = f", come back in {seen.retry_after} s" if seen.retry_after else ""
@@ -55,7 +55,7 @@ def _judge_json(seen: Seen) -> Verdict:
     return _answered(seen)
 
 
-def _judge_stream(seen: Seen, kind: Kind) -> Verdict:
+def _judge_stream(seen: Seen) -> Verdict:
     beginnings, ends = seen.body.count('"role":"assistant"'), seen.body.count("data: [DONE]")
     error = '"error"' in seen.body
     if beginnings > 1 or ends > 1:
@@ -64,8 +64,6 @@ def _judge_stream(seen: Seen, kind: Kind) -> Verdict:
         return _answered(seen)
     if error and not seen.cut:
         return Verdict("told", "an error event after content" if beginnings else "an error event")
-    if seen.cut and kind.after_content:
-        return Verdict("told", "cut after content")
     return Verdict("broken", "a stream without an end")
 
 

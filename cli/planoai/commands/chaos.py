@@ -12,7 +12,7 @@ from rich.console import Console
 from planoai.chaos.advice import advice
 from planoai.chaos.disguise import disguise, stand_ins
 from planoai.chaos.kinds import ALL_DOWN, KINDS, Kind, find_kind
-from planoai.chaos.run import Result, cases, run_cases
+from planoai.chaos.run import Case, GatewayStoppedError, Result, cases, run_cases
 from planoai.chaos.verdicts import Mark, Verdict
 from planoai.commands.output import Output, aligned
 from planoai.commands.up import find_config, up_reporter
@@ -21,9 +21,10 @@ from planoai.config.dotenv_file import parse_dotenv
 from planoai.envoy_binary import EnvoyBinary, find_envoy
 from planoai.errors import EXIT_FAILURE, EXIT_OK
 from planoai.home import PlanoHome
-from planoai.simulator import ThreadedSimulator, run_in_thread
+from planoai.simulator import run_in_thread
 from planoai.supervisor.ports import free_port
 from planoai.supervisor.spec import GatewayLike
+from planoai.supervisor.state import GatewayPhase, read_state
 from planoai.throwaway import run_throwaway
 
 _SIGNS: dict[Mark, tuple[str, str]] = {"answered": ("✓", "green"), "told": ("!", "yellow"), "broken": ("✗", "red")}
@@ -35,7 +36,7 @@ _WORST: tuple[Mark, ...] = ("broken", "told", "answered")
 @click.option("--channel", "channels", multiple=True, metavar="NAME", help="Only this channel; may be repeated.")
 @click.option("--failure", "failures", multiple=True, metavar="KIND", help="Only this failure; may be repeated.")
 @click.option("--list", "listed", is_flag=True, help="Show the kinds of failures, and end.")
-@click.option("--json", "as_json", is_flag=True, help="For scripts: one JSON object.")
+@click.option("--json", "as_json", is_flag=True, help="For scripts: a JSON array with one object for each case.")
 @click.option("--envoy", metavar="PATH", help="The Envoy binary to run.  [default: as for `up`]")
 @click.pass_context
 def chaos(
@@ -64,6 +65,7 @@ def chaos(
       0  nothing of the third kind
       1  something of the third kind, or the gateway did not start
       2  the configuration or the command line is wrong
+      130  interrupted; nothing is shown
     """  # noqa: D301  (a backspace character, by which click keeps the lines that follow)
     output = Output()
     if listed:
@@ -125,34 +127,36 @@ def _run(
     results: list[Result] = []
     wanted = cases(loaded.config.model_providers, channels, kinds)
     port = free_port()
-    with run_in_thread(steering=False) as provider:
+    # Around everything, in the main thread: however it ends, the terminal gets its cursor back.
+    with (
+        Console(stderr=True, quiet=quiet).status("Starting a gateway …") as status,
+        run_in_thread(steering=False) as provider,
+    ):
 
         def prepare(home: PlanoHome, _: Path) -> GatewayLike:
             # No environment: neither a proxy nor a CA of the user's is to be used.
             plain = {"PATH": os.environ.get("PATH", "")}
             return prepare_loaded(disguise(loaded, provider.url, port), home, plain, binary)
 
+        def progress(number: int, case: Case) -> None:
+            status.update(f"{number + 1} of {len(wanted)}: {case.provider.model}, {case.kind.title} …")
+
         def during(_: GatewayLike, home: PlanoHome) -> bool:
-            _try_all(results, provider, port, home, len(wanted), quiet=quiet)
+            def is_stopping() -> bool:
+                state = read_state(home)
+                return state is None or state.phase is GatewayPhase.STOPPING
+
+            try:
+                results.extend(run_cases(wanted, provider, port, home, progress, is_stopping))
+            except GatewayStoppedError:
+                # It ends already.
+                return True
             return False
 
-        def _try_all(
-            found: list[Result], simulator: ThreadedSimulator, at: int, home: PlanoHome, total: int, *, quiet: bool
-        ) -> None:
-            with Console(stderr=True, quiet=quiet).status("…") as status:
-                found.extend(
-                    run_cases(
-                        wanted,
-                        simulator,
-                        at,
-                        home,
-                        lambda number, case: status.update(
-                            f"{number + 1} of {total}: {case.provider.model}, {case.kind.title} …"
-                        ),
-                    )
-                )
-
         run_throwaway("chaos", prepare, during, up_reporter(Output(Console(quiet=True)), verbose=False))
+    if len(results) < len(wanted):
+        # By Ctrl-C or SIGTERM. What was found so far is no answer to what was asked.
+        raise KeyboardInterrupt
     return results
 
 

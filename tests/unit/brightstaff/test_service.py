@@ -174,6 +174,8 @@ async def test_an_attempt_from_its_first_to_its_last_message(gateway: Gateway, t
         await stream.say(response_body(b"data: 2\n\n"))
         assert ("response_body", b"data: 2\n\n", False) == piece(await stream.hear())
         await stream.say(ProcessingRequest(response_trailers=HttpTrailers()))
+        # The mark of a good end, which `ingress` takes off.
+        assert ("response_body", b"\0", False) == piece(await stream.hear())
         assert "response_trailers" == (await stream.hear()).WhichOneof("response")
 
         await stream.call.done_writing()
@@ -318,7 +320,8 @@ async def test_a_deadline_passes_in_the_middle_of_a_stream(gateway: Gateway, tmp
             await stream.hear()
         service.clock.now_s += 60.0
         _, event, last = piece(await stream.hear())
-        assert ("provider_stalled", True) == (json.loads(event.strip().removeprefix(b"data: "))["error"]["code"], last)
+        told = json.loads(event.removesuffix(b"\0").strip().removeprefix(b"data: "))
+        assert ("provider_stalled", True) == (told["error"]["code"], last)
 
 
 # -------------------------------------------------------------------- without a wire

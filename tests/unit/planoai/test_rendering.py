@@ -307,7 +307,7 @@ def test_workers(compiled: Compile, number: int, suffixes: list[str]) -> None:
     assert [str(each.socket) for each in result.envoy.workers] == [each["path"] for each in pipes]
     assert [f"egress{each}" for each in suffixes] == [each["name"] for each in static["listeners"]]
     filters = [
-        each["filter_chains"][0]["filters"][0]["typed_config"]["http_filters"][0] for each in static["listeners"]
+        each["filter_chains"][0]["filters"][0]["typed_config"]["http_filters"][1] for each in static["listeners"]
     ]
     asked = [each["typed_config"]["grpc_service"]["envoy_grpc"]["cluster_name"] for each in filters]
     assert [f"brightstaff{each}" for each in suffixes] == asked

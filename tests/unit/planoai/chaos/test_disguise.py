@@ -77,6 +77,26 @@ def test_variables_that_nobody_set() -> None:
     parse_config(CONFIG, "config.yaml", {"SHARED": "sk", **found}, {})
 
 
+def test_variables_in_every_place() -> None:
+    """Whole values and parts of them, in block and in flow style: the configuration is accepted without any of them."""
+    text = """
+version: v0.4.0
+model_providers:
+  - {model: one/m, base_url: $URL, access_key: $KEY, http_host: "$HOST", proxy: $PROXY, headers: {X-Team: $TEAM}}
+  - model: two/m
+    base_url: "https://${NAME}:${PORT}/api/$FOLDER"
+    access_key: "sk-${HALF}"
+    http_host: ${SECOND_HOST}
+    proxy: http://$PROXY_HOST:3128
+"""
+    found = stand_ins(text, ())
+    assert 11 == len(found)
+    one, two = parse_config(text, "config.yaml", {}, found).config.model_providers
+    assert ("https://chaos.invalid/URL", "chaos.invalid", "direct") == (one.base_url, one.http_host, one.proxy)
+    assert "https://chaos.invalid:443/api/chaos-FOLDER" == two.base_url
+    assert ("chaos.invalid", "http://chaos.invalid:3128") == (two.http_host, two.proxy)
+
+
 def test_what_a_client_asks_for() -> None:
     """A wildcard is asked for one of its models."""
     providers = loaded().config.model_providers

@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+import pytest
+
 from planoai.chaos.kinds import ALL_DOWN, KINDS, find_kind
-from planoai.chaos.run import Case, cases, run_cases
+from planoai.chaos.run import Case, GatewayStoppedError, cases, run_cases
 from planoai.config import ModelProvider, parse_config
 from planoai.home import PlanoHome
 from planoai.simulator import run_in_thread
@@ -47,7 +49,7 @@ def test_what_a_client_sees(tmp_path: Path) -> None:
 
     with run_in_thread() as provider:
         wanted = cases(providers(), ["two/m"], kinds)
-        limited, cut, down = run_cases(wanted, provider, provider.port, PlanoHome(tmp_path), progress)
+        limited, cut, down = run_cases(wanted, provider, provider.port, PlanoHome(tmp_path), progress, lambda: False)
         assert () == provider.rules
     assert ["0 429", "1 cut-after-content", "2 all-503"] == told
     # No path of a channel's here, so nothing fails but where all do.
@@ -58,9 +60,28 @@ def test_what_a_client_sees(tmp_path: Path) -> None:
     assert (503, "told", "told") == (down.json_seen.status, down.json and down.json.mark, down.stream.mark)
 
 
+def test_a_gateway_that_stops(tmp_path: Path) -> None:
+    """The case during which it was told to is not judged, and no other is tried."""
+    told: list[int] = []
+    with run_in_thread() as provider:
+        wanted = cases(providers(), (), ())
+        tried = run_cases(
+            wanted,
+            provider,
+            provider.port,
+            PlanoHome(tmp_path),
+            lambda number, _: told.append(number),
+            lambda: len(told) == 2,
+        )
+        assert wanted[0] == next(tried).case
+        with pytest.raises(GatewayStoppedError):
+            next(tried)
+    assert [0, 1] == told
+
+
 def test_nobody_there(tmp_path: Path) -> None:
     """A gateway that is gone is something that a client can make nothing of."""
     with run_in_thread() as provider:
         wanted = cases(providers(), ["two/m"], [ALL_DOWN])
-        (result,) = run_cases(wanted, provider, 9, PlanoHome(tmp_path), lambda *_: None)
+        (result,) = run_cases(wanted, provider, 9, PlanoHome(tmp_path), lambda *_: None, lambda: False)
     assert "broken" == result.stream.mark

@@ -53,7 +53,7 @@ BEGUN = BEGIN.replace(" ", "")
         (Seen(200, BEGUN + DONE, "b/m", TWO), "429", Verdict("answered", "b/m, attempt 2")),
         (Seen(200, BEGUN + EVENT), "error-after-content", Verdict("told", "an error event after content")),
         (Seen(200, EVENT), "error-in-200", Verdict("told", "an error event")),
-        (Seen(200, BEGUN, cut=True), "cut-after-content", Verdict("told", "cut after content")),
+        (Seen(200, BEGUN, cut=True), "cut-after-content", Verdict("broken", "a stream without an end")),
         (Seen(200, BEGUN, cut=True), "reset", Verdict("broken", "a stream without an end")),
         (Seen(200, ""), "empty", Verdict("broken", "a stream without an end")),
         (Seen(200, BEGUN + BEGUN + DONE), "429", Verdict("broken", "two answers in one")),

@@ -609,3 +609,21 @@ def test_what_is_known_survives_a_restart_of_brightstaff(
     # Nothing is lost meanwhile: the request waits until brightstaff is back.
     well(ask(gateway.url, model, stream=False), "second/m")
     assert before.pid != gateway.processes()["brightstaff"].pid
+
+
+def test_brightstaff_dies_in_the_middle_of_a_stream(
+    gateway: RunningGateway, provider: ThreadedSimulator, fail: Fail
+) -> None:
+    """Killed with SIGKILL: the stream ends with an error event, cleanly, and the next request is answered."""
+    fail(only=Behaviour(chunks=200, delay_between_tokens_s=0.05))
+    body = {"model": "only/m", "stream": True, "messages": []}
+    with httpx.stream("POST", f"{gateway.url}/v1/chat/completions", json=body, timeout=30) as answer:
+        parts = answer.iter_text()
+        text = next(parts)
+        gateway.processes()["brightstaff"].kill()
+        text += "".join(parts)
+    last = json.loads(text.rstrip().rpartition("data: ")[2])
+    assert (200, "answer_cut_short") == (answer.status_code, last["error"]["code"])
+    assert "[DONE]" not in text
+    fail(only=Behaviour())
+    well(ask(gateway.url, "only/m", stream=True), "only/m")

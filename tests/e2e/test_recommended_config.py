@@ -13,7 +13,7 @@ import pytest
 from planoai.config import recommended_config_text
 from planoai.demo.scenario import demo_config
 from planoai.simulator import Behaviour, Match, Rule, ThreadedSimulator
-from support import RunningGateway
+from support import RunningGateway, eventually
 
 KEYS = {
     "CLAUDE_API_KEY": "sk-claude-0001",
@@ -151,6 +151,9 @@ def test_w12_a_break_after_the_first_chunk(gateway: RunningGateway, provider: Th
     last = json.loads(text.rstrip().rpartition("data: ")[2])
     assert "answer_cut_short" == last["error"]["code"]
     assert [KEY_OF[A]] == [each.key for each in provider.requests]
+    # It counts against the channel a moment later, and shall not do so in the next test.
+    noted = f"request_id={answer.headers['x-plano-request-id']} {A}"
+    eventually(lambda: noted in gateway.brightstaff_log())
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["json", "sse"])

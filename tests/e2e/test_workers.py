@@ -115,6 +115,42 @@ def test_a_worker_that_is_killed_loses_no_request(gateway: RunningGateway, provi
     }
 
 
+def test_each_worker_is_killed_in_turn(gateway: RunningGateway) -> None:
+    """Short requests all the while: none is lost, and `planoai status` counts a restart more for each worker."""
+    before = restarts(eventually(lambda: ready_report(gateway)))
+
+    async def asker(done: asyncio.Event) -> list[str]:
+        results: list[str] = []
+        while not done.is_set():
+            results += await ask_many(gateway.url, 3)
+        return results
+
+    async def scene() -> list[str]:
+        done = asyncio.Event()
+        async with asyncio.TaskGroup() as group:
+            asking = group.create_task(asker(done))
+            for name in WORKERS:
+                gateway.processes()[name].kill()
+                await asyncio.to_thread(wait_for_restart, gateway, name, before[name] + 1)
+            done.set()
+        return asking.result()
+
+    results = asyncio.run(scene())
+    assert {""} == set(results)
+    assert len(results) > 30
+    assert {name: number + 1 for name, number in before.items()} == restarts(report(gateway))
+
+
+def wait_for_restart(gateway: RunningGateway, name: str, number: int) -> None:
+    """Return once a worker was started again so many times, and all are ready."""
+    eventually(lambda: restarts(ready_report(gateway)).get(name) == number)
+
+
+def restarts(processes: list[dict[str, object]]) -> dict[str, int]:
+    """How often each worker was started again."""
+    return {str(each["name"]): int(str(each["restarts"])) for each in processes if each["name"] != "envoy"}
+
+
 def report(gateway: RunningGateway) -> list[dict[str, object]]:
     """The processes as `planoai status --json` shows them."""
     found: list[dict[str, object]] = json.loads(gateway.home.planoai("status", "--json").stdout)["processes"]

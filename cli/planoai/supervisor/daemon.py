@@ -5,6 +5,7 @@ Decisions are made elsewhere (backoff, lifecycle, rotation, diagnose); this modu
 
 import asyncio
 import functools
+import itertools
 import logging
 import time
 from collections.abc import Callable
@@ -144,7 +145,7 @@ class Supervisor:
             channels=self._plan.channels,
             ready_urls=self._plan.ready_urls,
             logs=str(self._home.logs),
-            stop_grace_s=sum(each.spec.stop_grace_s for each in self._managed),
+            stop_grace_s=sum(max(each.spec.stop_grace_s for each in group) for group in self._stop_order()),
         )
 
     # Start
@@ -333,14 +334,23 @@ class Supervisor:
     async def _stop_all(self) -> None:
         self._phase = GatewayPhase.STOPPING
         self._save()
-        for managed in reversed(self._managed):
-            if managed.child is None:
-                continue
-            await managed.child.stop(self._hurry)
-            managed.child.close()
-            managed.child = None
-            self._record(managed, Stopped())
-            self._log.info("%s: stopped", managed.spec.name)
+        for together in self._stop_order():
+            async with asyncio.TaskGroup() as group:
+                for managed in together:
+                    group.create_task(self._stop_one(managed))
+
+    def _stop_order(self) -> list[list[_Managed]]:
+        """The reverse of the start. Neighbours with the same command line (workers) are stopped together."""
+        return [list(same) for _, same in itertools.groupby(reversed(self._managed), key=lambda each: each.spec.argv)]
+
+    async def _stop_one(self, managed: _Managed) -> None:
+        if managed.child is None:
+            return
+        await managed.child.stop(self._hurry)
+        managed.child.close()
+        managed.child = None
+        self._record(managed, Stopped())
+        self._log.info("%s: stopped", managed.spec.name)
 
     # State
 

@@ -98,6 +98,26 @@ async def test_start_ready_stop_in_order(home: PlanoHome, fakes: Any) -> None:
     assert not state_path(home).exists()
 
 
+async def test_workers_are_stopped_at_the_same_time(home: PlanoHome, fakes: Any, until: Until) -> None:
+    """Five that do not end by themselves take the grace of one, after what was started last; the state says so, too."""
+    workers = [
+        fakes.spec(f"brightstaff-{number}", "idle", stop_grace_s=1.0, environ={"FAKE_STUBBORN": "1"})
+        for number in range(1, 6)
+    ]
+    async with running(fakes.plan(*workers, fakes.server("envoy")), home) as it:
+        await until(lambda: 6 == len([line for line in fakes.traced() if line.endswith("started")]))
+        assert 1.0 + 5.0 == it.supervisor.state().stop_grace_s
+        begin = asyncio.get_running_loop().time()
+        it.supervisor.stop("a test")
+        await until(lambda: all(each.phase is Phase.STOPPED for each in it.supervisor.state().processes))
+        took_s = asyncio.get_running_loop().time() - begin
+        stopped = [each.name for each in it.supervisor.state().processes if each.identity is None]
+
+    assert 6 == len(stopped)
+    assert "envoy stopped" == fakes.traced()[-1]
+    assert 1.0 <= took_s < 3.0
+
+
 async def test_ready_urls_must_answer(home: PlanoHome, fakes: Any, free_port: int) -> None:
     """Not ready as long as a listener answers 503; the message says what it answered."""
     plan = fakes.plan(

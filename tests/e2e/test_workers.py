@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 from collections.abc import Callable
+from contextlib import suppress
 
 import httpx
 import openai
@@ -36,32 +37,40 @@ def gateway(start_gateway: Callable[..., RunningGateway], provider: ThreadedSimu
     return start_gateway(CONFIG.replace("PROVIDER", provider.url))
 
 
-def streams(gateway: RunningGateway) -> dict[str, int]:
-    """How many attempts each worker has been given so far, as Envoy counts them."""
+def counted(gateway: RunningGateway, counter: str) -> dict[str, int]:
+    """Cluster → how often Envoy counted this so far."""
     socket = gateway.home.root / ".plano" / "run" / "envoy-admin.sock"
     with httpx.Client(transport=httpx.HTTPTransport(uds=str(socket))) as admin:
-        text = admin.get("http://envoy/stats?filter=brightstaff-.*upstream_rq_total$").text
-    found = re.findall(r"cluster\.(brightstaff-\d)\.upstream_rq_total: (\d+)", text)
-    return {name: int(number) for name, number in found}
+        text = admin.get(f"http://envoy/stats?filter={counter}$").text
+    return {name: int(number) for name, number in re.findall(rf"cluster\.([\w-]+)\.{counter}: (\d+)", text)}
 
 
-async def ask_many(url: str, number: int, **more: object) -> list[str]:
+def streams(gateway: RunningGateway) -> dict[str, int]:
+    """How many attempts each worker has been given so far."""
+    return {name: number for name, number in counted(gateway, "upstream_rq_total").items() if name in WORKERS}
+
+
+def client_of(url: str) -> openai.AsyncOpenAI:
+    """A client that does not try again by itself."""
+    return openai.AsyncOpenAI(base_url=f"{url}/v1", api_key="x", max_retries=0, timeout=60)
+
+
+async def ask_one(client: openai.AsyncOpenAI, index: int) -> str:
+    """One chat; what was wrong with its answer, or nothing."""
+    try:
+        answer = await client.chat.completions.create(
+            model="first/m", messages=[{"role": "user", "content": f"number {index}"}]
+        )
+    except openai.APIError as error:
+        return f"{type(error).__name__}: {error}"
+    content = answer.choices[0].message.content or ""
+    return "" if content.endswith(f"number {index}") else f"answered {content!r}"
+
+
+async def ask_many(url: str, number: int) -> list[str]:
     """So many chats at once; what was wrong with each, or nothing."""
-
-    async def one(client: openai.AsyncOpenAI, index: int) -> str:
-        try:
-            answer = await client.chat.completions.create(
-                model="first/m",
-                messages=[{"role": "user", "content": f"number {index}"}],
-                **more,  # type: ignore[call-overload]
-            )
-        except openai.APIError as error:
-            return f"{type(error).__name__}: {error}"
-        content = answer.choices[0].message.content
-        return "" if content.endswith(f"number {index}") else f"answered {content!r}"
-
-    async with openai.AsyncOpenAI(base_url=f"{url}/v1", api_key="x", max_retries=0, timeout=60) as client:
-        return await asyncio.gather(*(one(client, index) for index in range(number)))
+    async with client_of(url) as client:
+        return await asyncio.gather(*(ask_one(client, index) for index in range(number)))
 
 
 def test_every_worker_works(gateway: RunningGateway) -> None:
@@ -100,7 +109,7 @@ def test_what_one_worker_learns_all_know(gateway: RunningGateway, provider: Thre
 
 def test_a_worker_that_is_killed_loses_no_request(gateway: RunningGateway, provider: ThreadedSimulator) -> None:
     """Forty requests whose answers have not begun: all are answered, those of the dead worker by its successor."""
-    provider.set_rules([Rule(behaviours=[Behaviour(delay_before_headers_s=0.8)])])
+    provider.set_rules([Rule(behaviours=[Behaviour(delay_before_headers_s=1.0)])])
 
     async def scene() -> list[str]:
         asking = asyncio.get_running_loop().create_task(ask_many(gateway.url, 40))
@@ -116,28 +125,35 @@ def test_a_worker_that_is_killed_loses_no_request(gateway: RunningGateway, provi
 
 
 def test_each_worker_is_killed_in_turn(gateway: RunningGateway) -> None:
-    """Short requests all the while: none is lost, and `planoai status` counts a restart more for each worker."""
+    """Fifty short requests a second all the while: those that meet a dead worker wait for it, and none is lost."""
     before = restarts(eventually(lambda: ready_report(gateway)))
 
-    async def asker(done: asyncio.Event) -> list[str]:
-        results: list[str] = []
-        while not done.is_set():
-            results += await ask_many(gateway.url, 3)
-        return results
+    async def send(done: asyncio.Event) -> list[str]:
+        """New requests whether or not earlier ones were answered: they must not wait out the death of a worker."""
+        async with client_of(gateway.url) as client, asyncio.TaskGroup() as group:
+            asked: list[asyncio.Task[str]] = []
+            while not done.is_set():
+                asked.append(group.create_task(ask_one(client, len(asked))))
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(done.wait(), 0.02)
+        return [each.result() for each in asked]
 
-    async def scene() -> list[str]:
+    async def scene() -> tuple[list[str], list[int]]:
         done = asyncio.Event()
+        met: list[int] = []
         async with asyncio.TaskGroup() as group:
-            asking = group.create_task(asker(done))
+            sending = group.create_task(send(done))
             for name in WORKERS:
+                so_far = counted(gateway, "upstream_rq_retry")["attempt"]
                 gateway.processes()[name].kill()
                 await asyncio.to_thread(wait_for_restart, gateway, name, before[name] + 1)
+                met.append(counted(gateway, "upstream_rq_retry")["attempt"] - so_far)
             done.set()
-        return asking.result()
+        return sending.result(), met
 
-    results = asyncio.run(scene())
-    assert {""} == set(results)
-    assert len(results) > 30
+    results, met = asyncio.run(scene())
+    assert [] == [each for each in results if each]
+    assert all(met), f"retries while each was dead: {met}, of {len(results)} requests"
     assert {name: number + 1 for name, number in before.items()} == restarts(report(gateway))
 
 

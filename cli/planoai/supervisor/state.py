@@ -40,7 +40,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     channels: tuple[Channel, ...]
     ready_urls: tuple[str, ...]
     logs: str
-    #: The longest that stopping may take: the sum of what the processes are granted, in seconds.
+    #: The longest that stopping may take, in seconds: processes that are stopped together count once.
     stop_grace_s: float
 
     def is_healthy(self) -> bool:

@@ -161,6 +161,59 @@ def test_what_is_long_over_can_be_forgotten() -> None:
     assert (False, True) == (is_over(slow, T + 59, 60.0), is_over(slow, T + 60, 60.0))
 
 
+def test_a_clock_that_is_corrected_a_little_changes_nothing() -> None:
+    """A few seconds back: the cool-down, and the trial after it, still hold; an hour back, neither does."""
+    condition = failed(LIMITED)
+    assert Obstacle(34.0, "cools down after 429", True, 429) == obstacle(condition, "id", T - 4)
+    tried = begin_trial(failed(BROKEN), "one", T + 1)
+    assert (True, False) == (on_trial(tried, T - 3), on_trial(tried, T - 3600))
+
+
+def test_a_request_of_the_same_instant_was_sent_afterwards() -> None:
+    """It knew of the cool-down: its failure is another one in a row, its success ends the matter."""
+    condition = failed(BROKEN)
+    assert 2 == after_failure(condition, BROKEN, T, T + 0.1).failures_in_a_row
+    assert WELL == after_success(condition, T)
+
+
+def test_what_was_a_timeout_is_told() -> None:
+    """The policy's rule for timeouts holds for who is passed over as well: in the cool-down and in the trial."""
+    late = Setback(Fault.TIMEOUT, "timeout", 504, timeout=True)
+    condition = failed(late)
+    assert Obstacle(10.0, "cools down after timeout", status=504, timeout=True) == obstacle(condition, "id", T)
+    tried = begin_trial(condition, "one", T + 10)
+    assert Obstacle(0.0, "is being tried again after timeout", status=504, timeout=True) == obstacle(
+        tried, "two", T + 10
+    )
+    assert not after_failure(condition, LIMITED, T - 1, T + 1).timeout, "the later word is of a rate limit"
+
+
+def test_success_keeps_the_count_of_slow_answers() -> None:
+    """Those that are not yet enough for a block count on."""
+    rule = HighLatencyRule(5.0, min_triggers=2, window_s=60.0)
+    once = after_slow_answer(failed(BROKEN), rule, T)
+    well = after_success(once, T + 1)
+    assert ("", (T,)) == (well.cause, well.slow_at_s)
+    assert obstacle(after_slow_answer(well, rule, T + 2), "id", T + 2) is not None
+
+
+def test_the_window_is_open_at_its_beginning() -> None:
+    """What is exactly so long ago counts no more; without a window everything counts."""
+    windowed = HighLatencyRule(5.0, min_triggers=2, window_s=60.0)
+    assert obstacle(after_slow_answer(after_slow_answer(WELL, windowed, T), windowed, T + 60), "id", T + 60) is None
+    ever = HighLatencyRule(5.0, min_triggers=2)
+    assert obstacle(after_slow_answer(after_slow_answer(WELL, ever, T), ever, T + 9e5), "id", T + 9e5) is not None
+
+
+def test_blocks_and_trials_are_not_forgotten_too_soon() -> None:
+    """What lasts longest counts."""
+    slow = after_slow_answer(failed(BROKEN), HighLatencyRule(1.0, block_duration_s=100.0), T)
+    assert (False, True) == (is_over(slow, T + 159, 60.0), is_over(slow, T + 160, 60.0))
+    tried = begin_trial(failed(BROKEN), "one", T + 50)
+    ends_s = T + 50 + TRIAL_LEASE_S
+    assert (False, True) == (is_over(tried, ends_s + 59, 60.0), is_over(tried, ends_s + 60, 60.0))
+
+
 setbacks = st.builds(
     Setback,
     st.sampled_from([Fault.CHANNEL, Fault.RATE, Fault.TIMEOUT, Fault.KEY]),
@@ -182,3 +235,43 @@ def test_it_always_ends(steps: list[tuple[Setback, float, float]]) -> None:
     later_s = now_s + 1801
     assert obstacle(condition, "id", later_s) is None
     assert WELL == after_success(begin_trial(condition, "id", later_s), later_s)
+
+
+@given(
+    st.lists(st.tuples(setbacks, st.floats(0.001, 60), st.floats(0, 60)), min_size=1, max_size=20),
+    st.integers(0, 3),
+)
+def test_those_under_way_never_escalate(burst: list[tuple[Setback, float, float]], before: int) -> None:
+    """However many requests meet the same trouble, in whatever order they end: one failure, and never a shorter end."""
+    condition = failed(*[BROKEN] * (before + 1), at_s=T - before)
+    for setback, sent_s, ended_s in burst:
+        after = after_failure(condition, setback, T - sent_s, T + ended_s)
+        assert (before + 1, T) == (after.failures_in_a_row, after.since_s)
+        assert after.until_s >= condition.until_s
+        condition = after
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["one", "two", "three"]), st.sampled_from(["ask", "leave", "fail", "wait"])),
+        max_size=40,
+    )
+)
+def test_never_two_trials_at_once(steps: list[tuple[str, str]]) -> None:
+    """Only the request that has the trial finds no obstacle; when it is over the next that asks gets it."""
+    condition, now_s = failed(BROKEN), T
+    for request_id, step in steps:
+        if step == "wait":
+            now_s += 7.0
+        elif step == "leave":
+            condition = abandon_trial(condition, request_id)
+        elif step == "fail" and condition.trial_of == request_id and on_trial(condition, now_s):
+            condition = after_failure(condition, BROKEN, now_s, now_s)
+        elif obstacle(condition, request_id, now_s) is None:
+            condition = begin_trial(condition, request_id, now_s)
+            assert request_id == condition.trial_of
+        free = [each for each in ("one", "two", "three") if obstacle(condition, each, now_s) is None]
+        if on_trial(condition, now_s):
+            assert [condition.trial_of] == free
+        else:
+            assert len(free) in (0, 3)

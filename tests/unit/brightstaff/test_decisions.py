@@ -64,6 +64,17 @@ def test_everything_that_was_decided(gateway: Gateway) -> None:
     assert (1, True, expected) == (line.count(b"\n"), line.endswith(b"\n"), decode_record(line))
 
 
+def test_what_says_the_same_twice_is_said_once(gateway: Gateway) -> None:
+    """A cause that is the outcome is left out; that content had gone out is kept."""
+    exchange = gateway.begin("id-1", ModelCall("/chat/completions", ""), "m", Limits(), 10.0)
+    exchange.start_attempt(10.0)
+    hop = exchange.trail.hops[-1]
+    hop.end("503", 10.5)
+    hop.fault, hop.cause, hop.after_content, hop.held_against_s = "channel", "503", True, 1.00049
+    (tried,) = record(exchange, "broken", 200, 11.0, 0.0).tried
+    assert Tried("one/m", "503", 500, fault="channel", held_against_s=1.0, after_content=True) == tried
+
+
 @pytest.mark.parametrize("line", [b"", b"{", b'{"at_s":1}\n', b"[]\n", b"\xff\n"])
 def test_a_line_that_is_none(line: bytes) -> None:
     """Cut, or of another version: it is passed over."""

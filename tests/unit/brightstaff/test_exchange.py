@@ -7,9 +7,9 @@ import pytest
 from brightstaff import failures
 from brightstaff.catalog import Target
 from brightstaff.conditions import Obstacle
-from brightstaff.exchange import Exchange, Exchanges
+from brightstaff.exchange import Exchange, Exchanges, KeptAnswer
 from brightstaff.retry import Candidate, Failure, Limits, PassOn, TryNext
-from brightstaff.settings import Channel, RetrySettings
+from brightstaff.settings import Backoff, Channel, RetrySettings
 from brightstaff.surface import ModelCall
 
 
@@ -175,6 +175,74 @@ def test_the_smallest_wait() -> None:
         "a/m": Obstacle(1.0, "its own cool-down", hinted=True),
         "b/m": Obstacle(1.0, "nobody said so"),
         "c/m": Obstacle(12.0, "said earlier", hinted=True),
+        "d/m": Obstacle(2.0, "nobody said so"),
     }
     assert 12.0 == request.smallest_wait_s(15.0)
     assert 0.0 == request.smallest_wait_s(99.0)
+
+
+def test_what_a_kept_answer_answered() -> None:
+    """Its own status; one that says none counts as a bad gateway."""
+    assert (429, 502) == (KeptAnswer([(":status", "429")], b"").status, KeptAnswer([], b"").status)
+
+
+def test_the_wait_includes_who_was_passed_over() -> None:
+    """What spoke against the others when the attempt failed is kept for the client's Retry-After."""
+    request = chained("a/m", "b/m")
+    request.start_attempt(0.0)
+    against = {"b/m": Obstacle(7.0, "cools down after 429", hinted=True)}
+    request.fail(Failure("a/m", 503), failures.RESET, 1.0, 0.5, against)
+    assert (against, 7.0) == (request.obstacles, request.smallest_wait_s(1.0))
+
+
+def waiting() -> Exchange:
+    """An exchange that asks its only channel again after 10 seconds, then after 20."""
+    backoff = Backoff(base_s=10.0, max_s=99.0, jitter=False)
+    request = chained("a/m", "b/m")
+    policy = RetrySettings(default_strategy="same_model", default_max_attempts=9, backoff=backoff)
+    return replace(request, policy=policy)
+
+
+def test_when_the_next_attempt_may_begin() -> None:
+    """After its wait; the budget runs from the beginning of the first retry, whatever follows."""
+    request = waiting()
+    request.start_attempt(0.0)
+    request.fail(Failure("a/m", 503), failures.RESET, 100.0, 1.0)
+    assert (110.0, 110.0) == (request.not_before_s, request.first_retry_s)
+    request.start_attempt(110.0)
+    request.fail(Failure("a/m", 503), failures.RESET, 200.0, 1.0)
+    assert (220.0, 110.0) == (request.not_before_s, request.first_retry_s)
+    at_once = chained("a/m", "b/m")
+    at_once.start_attempt(0.0)
+    at_once.fail(Failure("a/m", 503), failures.RESET, 5.0, 1.0)
+    assert (0.0, 5.0) == (at_once.not_before_s, at_once.first_retry_s)
+
+
+def test_another_choice_keeps_what_was_waited() -> None:
+    """The record says how long was waited, not how long would have to be waited now."""
+    backoff = Backoff("global", base_s=10.0, max_s=99.0, jitter=False)
+    request = chained("a/m", "b/m", "c/m")
+    request.policy = RetrySettings(("b/m", "c/m"), default_max_attempts=9, backoff=backoff)
+    request.start_attempt(0.0)
+    request.fail(Failure("a/m", 503), failures.RESET, 1.0, 0.5)
+    request.upcoming = TryNext("b/m", 4.0)
+    taken = {"b/m": Obstacle(0.0, "is being tried again after 503")}
+    request.choose_again(taken, 11.0, 0.5)
+    assert TryNext("c/m", 4.0, tuple(taken.items())) == request.upcoming
+
+
+def test_no_better_choice_leaves_the_first_one() -> None:
+    """When nothing else may be asked any more, the attempt that was decided still takes place."""
+    request = replace(chained("a/m", "b/m", "c/m"), limits=Limits(deadline_s=10.0))
+    request.start_attempt(0.0)
+    request.fail(Failure("a/m", 503), failures.RESET, 1.0, 0.5)
+    request.choose_again({"b/m": Obstacle(0.0, "is being tried again after 503")}, 10.0, 0.5)
+    assert TryNext("b/m") == request.upcoming
+
+
+def test_a_new_attempt_is_not_broken() -> None:
+    """That the one before broke off says nothing about this one."""
+    request = chained("a/m", "b/m")
+    request.broken = True
+    request.start_attempt(0.0)
+    assert not request.broken

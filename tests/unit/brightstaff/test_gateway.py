@@ -14,7 +14,7 @@ from brightstaff.gateway import Gateway
 from brightstaff.health import channel_subject
 from brightstaff.ledger import MemoryLedger
 from brightstaff.retry import Decision, Failure, Limits, TryNext
-from brightstaff.settings import Channel, HighLatencyRule, RetrySettings, Settings
+from brightstaff.settings import Channel, HighLatencyRule, RetryAfterHandling, RetrySettings, Settings
 from brightstaff.surface import ModelCall
 from brightstaff.verdict import Fault
 
@@ -186,3 +186,96 @@ def test_counts_are_handed_on(scene: Scene) -> None:
     scene.gateway.note_answer(exchange, 0.5, 1.0)
     scene.gateway.tick(1.0)
     assert 1 == sum(scene.ledger.traffic.values())
+
+
+def cool(scene: Scene, name: str, left_s: float = 9.0) -> None:
+    """A channel cools down for so long."""
+    begins_s = scene.now_s
+    condition = Condition(1, begins_s, begins_s + left_s, "503", 503)
+    scene.ledger.change({channel_subject(name): lambda _: condition})
+
+
+def test_who_goes_elsewhere_may_get_the_trial_there(scene: Scene) -> None:
+    """The channel that is chosen instead has one request for its trial as well."""
+    for name in ("one/m", "two/m"):
+        cool(scene, name)
+    scene.now_s += 10
+    quick, late, later = scene.begin("id-1"), scene.begin("id-2"), scene.begin("id-3")
+    found = [scene.gateway.start_attempt(each, 0.0).name for each in (quick, late, later)]
+    assert ["one/m", "two/m", "three/m"] == found
+
+
+def test_when_every_channel_is_being_tried_one_is_asked_all_the_same(scene: Scene) -> None:
+    """Nobody is turned away because of a trial."""
+    for name in ("one/m", "two/m", "three/m"):
+        cool(scene, name)
+    scene.now_s += 10
+    for number in range(3):
+        scene.gateway.start_attempt(scene.begin(f"id-{number}"), 0.0)
+    assert "one/m" == scene.gateway.start_attempt(scene.begin("id-9"), 0.0).name
+
+
+def test_what_speaks_against_channels_is_known_from_the_beginning(
+    scene: Scene, new_gateway: Callable[..., Gateway], new_channel: Callable[..., Channel]
+) -> None:
+    """Of the whole chain; without a policy nothing is looked up, for there is no choice."""
+    cool(scene, "two/m")
+    assert ["two/m"] == list(scene.begin().obstacles)
+    alone = new_gateway(new_channel("one/m"))
+    for id_ in ("id-1", "id-2"):
+        exchange = alone.begin(id_, ModelCall("/chat/completions", ""), "one/m", Limits(), 0.0)
+        assert ({}, TryNext("one/m")) == (exchange.obstacles, exchange.upcoming)
+        assert "one/m" == alone.start_attempt(exchange, 0.0).name
+        alone.hold_against(exchange, Setback(Fault.CHANNEL, "503", 503), 1.0)
+
+
+def chain_of(gateway: Gateway, suffix: str = "/chat/completions") -> list[str]:
+    """The channels that a request for one/m may be sent to."""
+    return [each.name for each in gateway.begin("id-1", ModelCall(suffix, ""), "one/m", Limits(), 0.0).chain]
+
+
+def test_which_channels_are_in_the_chain(
+    new_gateway: Callable[..., Gateway], new_channel: Callable[..., Channel]
+) -> None:
+    """Fallbacks also through a wildcard or an alias; no wildcard by itself; for embeddings the same model only."""
+    policy = RetrySettings(("wild/x", "best", "nowhere/y"))
+    channels = (new_channel("one/m", retry=policy), *map(new_channel, ("two/n", "three/m", "wild/*")))
+    gateway = new_gateway(*channels, aliases={"best": "two/n"})
+    assert ["one/m", "wild/x", "two/n", "three/m"] == chain_of(gateway)
+    plain = new_gateway(new_channel("one/m", retry=RetrySettings()), *channels[1:])
+    assert ["one/m", "three/m", "two/n"] == chain_of(plain)
+    assert ["one/m", "three/m"] == chain_of(plain, "/embeddings")
+
+
+def test_a_hint_is_capped_by_who_governs(new_channel: Callable[..., Channel]) -> None:
+    """The policy's `max_retry_after_seconds`; five minutes where there is no policy."""
+    day = Setback(Fault.RATE, "429", 429, hint_s=86_400.0)
+    capped = Scene(new_channel, retry_after=RetryAfterHandling(max_s=60.0))
+    exchange = capped.begin()
+    capped.gateway.start_attempt(exchange, 0.0)
+    capped.gateway.hold_against(exchange, day, 1.0)
+    other = capped.gateway.begin("id-2", ModelCall("/chat/completions", ""), "two/m", Limits(), 0.0)
+    capped.gateway.start_attempt(other, 0.0)
+    capped.gateway.hold_against(other, day, 1.0)
+    assert [60.0, 300.0] == [each.trail.hops[0].held_against_s for each in (exchange, other)]
+
+
+def test_requests_of_the_same_moment_meet_the_same_trouble(scene: Scene) -> None:
+    """What was sent before the first of them failed does not lengthen the cool-down."""
+    requests = [scene.begin(f"id-{number}") for number in range(5)]
+    for each in requests:
+        scene.gateway.start_attempt(each, 0.0)
+    for each in requests:
+        scene.now_s += 0.1
+        scene.fail(each, Setback(Fault.CHANNEL, "503", 503), 5.0)
+    assert 1 == scene.ledger.conditions()[channel_subject("one/m")].failures_in_a_row
+    assert ["503"] * 5 == [each.trail.hops[0].cause for each in requests]
+
+
+def test_without_a_log_of_decisions(new_gateway: Callable[..., Gateway], new_channel: Callable[..., Channel]) -> None:
+    """Nothing is recorded, and nothing is missed."""
+    gateway = new_gateway(new_channel("one/m"))
+    exchange = gateway.begin("id-1", ModelCall("/chat/completions", ""), "one/m", Limits(), 0.0)
+    gateway.close(exchange, "answered", 200, 1.0)
+    gateway.tick(2.0)
+    assert 0 == len(gateway.exchanges)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from brightstaff.catalog import Target
-from brightstaff.conditions import GROWTH, Setback
+from brightstaff.conditions import GROWTH, TRIAL_LEASE_S, Setback
 from brightstaff.health import Health, channel_subject, key_subjects, prefix_subject
 from brightstaff.ledger import LastError, MemoryLedger
 from brightstaff.settings import Channel, HighLatencyRule, RetryAfterHandling
@@ -145,7 +145,7 @@ def test_one_request_gets_the_trial(scene: Scene) -> None:
     scene.now_s += 2
     assert [] == scene.blocked()
     assert scene.health.claim(scene.target("one/a"), "id-1")
-    assert not scene.health.claim(scene.target("one/a"), "id-2") or "one/a" in scene.blocked("id-2")
+    assert not scene.health.claim(scene.target("one/a"), "id-2")
     assert ([], ["one/a"]) == (scene.blocked("id-1"), scene.blocked("id-2"))
     scene.health.abandon(scene.target("one/a"), "id-2")
     assert ["one/a"] == scene.blocked("id-2")
@@ -192,3 +192,70 @@ def test_what_is_counted_goes_to_the_ledger(scene: Scene) -> None:
     scene.health.flush()
     assert {("one/a", minute, 12): 1, ("one/a", minute, FAILED): 1} == scene.ledger.traffic
     assert LastError("one/a", scene.now_s, "503", "id-f") == scene.ledger.errors["one/a"]
+
+
+def test_those_under_way_do_not_make_it_worse(scene: Scene) -> None:
+    """When an attempt was sent counts, not when it failed: two of the same moment are one failure."""
+    for _ in range(2):
+        scene.now_s += 0.1
+        scene.health.note_failure(scene.target("one/a"), BROKEN, GLOBAL, "id-f", 5.0)
+    assert 1 == scene.ledger.conditions()[channel_subject("one/a")].failures_in_a_row
+
+
+def test_a_trial_is_refused_to_the_second(scene: Scene) -> None:
+    """Until it has an outcome, or its lease is over: then the next one tries."""
+    scene.fail("one/a")
+    scene.now_s += 2
+    claims = [scene.health.claim(scene.target("one/a"), id_) for id_ in ("id-1", "id-2", "id-1")]
+    assert [True, False, True] == claims
+    scene.now_s += TRIAL_LEASE_S
+    assert [] == scene.blocked("id-2")
+    assert scene.health.claim(scene.target("one/a"), "id-2")
+    assert not scene.health.claim(scene.target("one/a"), "id-1")
+
+
+def test_a_trial_that_only_its_own_request_may_remember(scene: Scene) -> None:
+    """With `apply_to: request` a limited trial leaves no outcome behind: the next request tries at once."""
+    scene.fail("one/a")
+    scene.now_s += 2
+    assert scene.health.claim(scene.target("one/a"), "id-f")
+    assert 0.0 == scene.fail("one/a", LIMITED, RetryAfterHandling(apply_to="request"))
+    assert [] == scene.blocked("id-2")
+
+
+def test_a_key_is_tried_by_one_request_for_all_its_channels(scene: Scene) -> None:
+    """A topped-up key is found out with one request, through whichever of its channels."""
+    scene.fail("two/a", REFUSED)
+    scene.now_s += 60
+    assert scene.health.claim(scene.target("one/a"), "id-1")
+    assert ["one/a", "two/a"] == scene.blocked("id-2")
+    assert not scene.health.claim(scene.target("two/a"), "id-2")
+    scene.now_s += 1
+    scene.answer("one/a")
+    assert [] == scene.blocked("id-2")
+
+
+def test_exactly_at_the_threshold_is_quick_enough(scene: Scene) -> None:
+    """Slow is what takes longer."""
+    rule = HighLatencyRule(0.5)
+    scene.answer("one/a", 0.5, rule)
+    assert [] == scene.blocked()
+
+
+def test_the_first_byte_is_what_ttfb_measures(scene: Scene) -> None:
+    """An answer that began at once and was read until its end before it counted is not slow."""
+    rule = HighLatencyRule(0.5)
+    scene.health.note_answer(scene.target("one/a"), 9.0, 0.1, rule)
+    assert [] == scene.blocked()
+    scene.health.note_answer(scene.target("one/a"), 9.0, 0.6, rule)
+    assert ["one/a"] == scene.blocked()
+
+
+def test_success_does_not_lift_a_block(scene: Scene) -> None:
+    """Slow answers are successes, too; the block ends with its time."""
+    scene.answer("one/a", 9.0, HighLatencyRule(0.5, block_duration_s=60.0))
+    scene.now_s += 30
+    scene.answer("one/a")
+    assert ["one/a"] == scene.blocked()
+    scene.now_s += 31
+    assert [] == scene.blocked()

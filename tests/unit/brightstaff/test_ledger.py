@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from brightstaff.conditions import WELL, Condition
@@ -130,6 +131,112 @@ def test_a_file_that_fails_stops_nothing(path: Path, caplog: pytest.LogCaptureFi
     assert caplog.messages[0].startswith("cool-downs are not shared with other workers, nor kept over a restart: ")
     ledger.close()
     other.close()
+
+
+def overwrite(path: Path) -> None:
+    """The file becomes something else."""
+    path.write_bytes(b"This is no database. " * 5000)
+
+
+def empty(path: Path) -> None:
+    """Nothing is left in the file."""
+    path.write_bytes(b"")
+
+
+def remove(path: Path) -> None:
+    """Somebody cleans up."""
+    for each in path.parent.iterdir():
+        each.unlink()
+
+
+@pytest.mark.parametrize("damage", [overwrite, empty, remove])
+def test_whatever_becomes_of_the_file(
+    path: Path, caplog: pytest.LogCaptureFixture, damage: Callable[[Path], None]
+) -> None:
+    """No decision fails because of it; what this worker finds out afterwards holds for it; one warning at most."""
+    ledger = SharedLedger(path)
+    ledger.change({"channel a/m": become(COOLS)})
+    damage(path)
+    with caplog.at_level(logging.WARNING):
+        for _ in range(2):
+            ledger.conditions()
+            ledger.change({"channel b/m": become(COOLS)})
+            ledger.note_error(LastError("b/m", 1.0, "429", "id"))
+            ledger.add_traffic({("b/m", MINUTE, 3): 1}, 0.0)
+        assert COOLS == ledger.conditions()["channel b/m"]
+    assert len(caplog.messages) <= 1
+    ledger.close()
+
+
+def test_another_worker_that_holds_the_file_is_not_waited_for(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """It goes on without; when the file is free again everything is written and read as before."""
+    ledger = SharedLedger(path)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with caplog.at_level(logging.WARNING):
+        ledger.change({"channel a/m": become(COOLS)})
+        ledger.add_traffic({("a/m", MINUTE, 3): 1}, MINUTE * 60.0)
+    other.execute("ROLLBACK")
+    assert 1 == len(caplog.messages)
+    recent = Condition(cause="429", until_s=MINUTE * 60.0)
+    ledger.change({"channel b/m": become(recent)})
+    ledger.add_traffic({("a/m", MINUTE, 12): 2}, MINUTE * 60.0)
+    reading = read_ledger(path, MINUTE * 60.0)
+    assert (recent, {"a/m": Summary(2, 2, 8.0)}) == (reading.conditions["channel b/m"], reading.traffic)
+    ledger.close()
+    other.close()
+
+
+def test_a_change_that_fails_leaves_the_file_free(path: Path) -> None:
+    """An error of ours is heard of, nothing of it is written, and no other worker is kept out."""
+
+    def wrong(_: Condition) -> Condition:
+        raise RuntimeError("wrong")
+
+    one, two = SharedLedger(path), SharedLedger(path)
+    with pytest.raises(RuntimeError, match="wrong"):
+        one.change({"channel a/m": wrong})
+    two.change({"channel b/m": become(COOLS)})
+    assert {"channel b/m": COOLS} == one.conditions()
+    one.close()
+    two.close()
+
+
+def test_counts_that_cannot_be_written_leave_the_file_free(path: Path) -> None:
+    """What was begun is taken back: cool-downs still reach the other workers."""
+    one, two = SharedLedger(path), SharedLedger(path)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("DROP TABLE traffic")
+    one.add_traffic({("a/m", MINUTE, 3): 1}, 0.0)
+    two.change({"channel a/m": become(COOLS)})
+    one.change({"channel b/m": become(COOLS)})
+    assert {"channel a/m": COOLS, "channel b/m": COOLS} == two.conditions()
+    for each in (one, two, other):
+        each.close()
+
+
+def test_what_is_no_database_is_not_kept_open(path: Path) -> None:
+    """The caller hears of it, and can remove the file."""
+    path.write_text("This is no database. " * 100)
+    with pytest.raises(sqlite3.DatabaseError):
+        SharedLedger(path)
+    assert str(path) not in [each.path for each in psutil.Process().open_files()]
+
+
+def test_a_folder_that_is_missing(tmp_path: Path) -> None:
+    """The caller hears of it."""
+    with pytest.raises(FileNotFoundError):
+        SharedLedger(tmp_path / "missing" / "channels.sqlite")
+
+
+def test_counts_are_kept_for_an_hour(path: Path) -> None:
+    """In the file as well: it does not grow with the days."""
+    ledger = SharedLedger(path)
+    ledger.add_traffic({("a/m", MINUTE, 12): 1, ("a/m", MINUTE - 60, 12): 2}, MINUTE * 60.0)
+    assert 3 == read_ledger(path, MINUTE * 60.0, minutes=999).traffic["a/m"].attempts
+    ledger.add_traffic({}, (MINUTE + 1) * 60.0)
+    assert 1 == read_ledger(path, MINUTE * 60.0, minutes=999).traffic["a/m"].attempts
+    ledger.close()
 
 
 def test_what_another_version_wrote_is_passed_over(path: Path) -> None:

@@ -9,6 +9,8 @@ import pytest
 from brightstaff.settings import (
     Backoff,
     Channel,
+    HighLatencyRule,
+    RetryAfterHandling,
     RetrySettings,
     Settings,
     StatusRule,
@@ -32,6 +34,8 @@ def test_the_hand_over_survives_the_pipe(
         on_timeout=TimeoutRule("same_model", 2),
         max_retry_duration_s=1.5,
         backoff=Backoff(apply_to="global", jitter=False),
+        retry_after=RetryAfterHandling("provider", "request", 60.0),
+        on_high_latency=HighLatencyRule(5.0, "total", 3, 60.0, 120.0),
     )
     settings = new_settings(
         new_channel("one/m", retry=policy, headers={"X-A": "ä"}, first_token_timeout_s=1.5, scheme="http"),
@@ -40,6 +44,8 @@ def test_the_hand_over_survives_the_pipe(
         max_request_bytes=1,
         max_attempts=2,
         log_level="debug",
+        ledger_file="/nowhere/channels.sqlite",
+        decision_file="/nowhere/decisions.jsonl",
     )
     assert settings == decode_settings(encode_settings(settings))
 
@@ -68,6 +74,19 @@ def test_optional_fields_have_defaults() -> None:
         settings.channels[0].first_token_timeout_s,
         settings.channels[0].idle_timeout_s,
     )
+
+
+def test_without_files_everything_is_kept_in_memory(new_settings: Callable[..., Settings]) -> None:
+    """Neither cool-downs nor decisions are written unless planoai says where."""
+    assert ("", "") == (new_settings().ledger_file, new_settings().decision_file)
+
+
+def test_what_a_retry_after_and_slowness_mean_by_default() -> None:
+    """Held against the channel, for all requests, for five minutes at most; one slow beginning blocks for as long."""
+    handling, rule = RetrySettings().retry_after, HighLatencyRule(5.0)
+    assert ("model", "global", 300.0) == (handling.scope, handling.apply_to, handling.max_s)
+    assert ("ttfb", 1, None, 300.0) == (rule.measure, rule.min_triggers, rule.window_s, rule.block_duration_s)
+    assert RetrySettings().on_high_latency is None
 
 
 def test_no_repr_shows_a_secret(new_settings: Callable[..., Settings], new_channel: Callable[..., Channel]) -> None:

@@ -24,6 +24,7 @@ CASES = {
     "chat, error event": ("/chat/completions", CHAT + b'data: {"error":{"message":"x"}}\n\n', False, True),
     "chat that speaks of errors": ("/chat/completions", CHAT.replace(b'"a"', b'"an error\\ndata: {"'), True, False),
     "chat that quotes": ("/chat/completions", CHAT.replace(b'"a"', rb'"\"finish_reason\":\"stop\""'), True, False),
+    "chat that names an event": ("/chat/completions", CHAT.replace(b'"a"', b'"event: error"'), True, False),
     "of another form": ("/chat/completions", b"data: 1\n\n", False, False),
     "nothing": ("/chat/completions", b"", False, False),
     "completions": ("/completions", CHAT, True, False),

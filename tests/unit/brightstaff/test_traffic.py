@@ -34,6 +34,7 @@ def test_counts_are_taken_once() -> None:
         ([], Summary(0, 0, None), None),
         ([(FAILED, 3)], Summary(3, 0, None), 0.0),
         ([(12, 2), (FAILED, 2)], Summary(4, 2, 8.0), 0.5),
+        ([(40, 1), (12, 1)], Summary(2, 2, 8.0), 1.0),
         ([(0, 1), (12, 1), (40, 1), (0, 1), (12, 5)], Summary(9, 9, 8.0), 1.0),
     ],
 )

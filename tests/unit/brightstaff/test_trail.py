@@ -5,6 +5,7 @@ import string
 from hypothesis import given
 from hypothesis import strategies as st
 
+from brightstaff.conditions import Obstacle
 from brightstaff.trail import Hop, Trail
 
 
@@ -35,6 +36,35 @@ def test_a_clock_may_stand_at_zero() -> None:
     hop = Hop("one/m", -1.0)
     hop.end("200", 0.0)
     assert "one/m=200/1000ms" == hop.render(50.0)
+
+
+def test_a_hop_keeps_what_the_decision_knew() -> None:
+    """Who was passed over, and how long was waited, are for the record; the trail that a client reads stays short."""
+    against = (("zero/m", Obstacle(4.0, "cools down after 429")),)
+    trail = Trail()
+    hop = trail.start("one/m", 10.0, against, 0.5)
+    assert (against, 0.5, [hop]) == (hop.passed_over, hop.waited_s, trail.hops)
+    plain = Trail().start("one/m", 10.0)
+    assert ((), 0.0, "", "", None, 0.0, False) == (
+        plain.passed_over,
+        plain.waited_s,
+        plain.fault,
+        plain.cause,
+        plain.retry_after_s,
+        plain.held_against_s,
+        plain.after_content,
+    )
+    assert "one/m=running/1000ms" == trail.render(11.0)
+
+
+def test_another_model_is_told() -> None:
+    """Who asked for one model and got another one sees it."""
+    trail = Trail()
+    trail.start("one/m", 0.0).end("429", 0.5)
+    hop = trail.start("two/n", 0.5)
+    hop.end("200", 1.0)
+    hop.other_model = True
+    assert "one/m=429/500ms, two/n=200/500ms;other-model" == trail.render(9.0)
 
 
 @given(names=st.lists(st.text(max_size=300), min_size=1, max_size=5))

@@ -1,5 +1,6 @@
 """Answers that need no channel: lists of models, health, errors of the surface. Pure."""
 
+import re
 from collections.abc import Mapping
 from typing import assert_never
 
@@ -10,6 +11,7 @@ from brightstaff.commands import Reply
 from brightstaff.errors import APIError
 from brightstaff.gateway import Gateway
 from brightstaff.origins import preflight_headers
+from brightstaff.routing import Routed
 from brightstaff.surface import (
     GetModel,
     ListModels,
@@ -94,6 +96,31 @@ def answer_locally(
             return error_reply(APIError(404, "unknown_path", message), "")
         case _:
             assert_never(endpoint)
+
+
+#: https://www.w3.org/TR/trace-context/#traceparent-header
+_TRACE_ID = re.compile(r"\A[0-9a-f]{2}-([0-9a-f]{32})-")
+
+
+def decision_reply(routed: Routed | None, asked: str | None, fields: Mapping[str, str], request_id: str) -> Reply:
+    """The answer of the routing service: upstream's fields, and how sure the router is."""
+    trace = _TRACE_ID.match(fields.get("traceparent", ""))
+    answer: dict[str, object] = {
+        "models": ["none"] if routed is None or not routed.models else list(routed.models),
+        "route": None if routed is None else routed.route,
+        "trace_id": request_id.replace("-", "") if trace is None else trace.group(1),
+        "pinned": routed is not None and routed.pinned,
+        "switched": routed is not None and routed.switched,
+    }
+    if routed is None:
+        return json_reply(200, answer | {"why": "requests like this one are not routed", "requested_model": asked})
+    if routed.session:
+        answer["session_id"] = routed.session.partition(":")[2]
+    answer |= {"confidence": routed.confidence, "why": routed.why}
+    if routed.answer is not None:
+        answer |= {"probabilities": dict(routed.answer.ranked) | {"none": routed.answer.none}}
+        answer |= {"backend": routed.answer.backend}
+    return json_reply(200, answer)
 
 
 def _no_such_model(id_: str, catalog: Catalog) -> APIError:

@@ -1,6 +1,6 @@
 """One attempt: a state machine from what Envoy reports to what Envoy shall do. No I/O, no clock of its own.
 
-    READING ──body complete──► WAITING ──headers──► HOLDING ──enough seen──► STREAMING ──end──► DONE
+    READING ──body complete──► (ROUTING) ──► WAITING ──headers──► HOLDING ──enough seen──► STREAMING ──end──► DONE
        └─ answered from here ─► ANSWERED ◄── failure ───┴── silence ─┘      (a retry: DONE)
 
 While an answer is held nothing of it has left: the attempt can still be given up for another one.
@@ -12,8 +12,8 @@ import logging
 from collections.abc import Sequence
 from enum import Enum, auto
 
-from brightstaff import failures
-from brightstaff.answers import answer_locally, error_reply, foreign_origin, unknown_model
+from brightstaff import failures, routing
+from brightstaff.answers import answer_locally, decision_reply, error_reply, foreign_origin, unknown_model
 from brightstaff.caller import read_limits
 from brightstaff.catalog import UnknownModelError
 from brightstaff.commands import Command, ForwardBody, ForwardHeaders, ForwardRequest, ForwardTrailers, Reply
@@ -26,10 +26,11 @@ from brightstaff.framing import if_cut
 from brightstaff.gateway import Gateway
 from brightstaff.headers import Header, added_to_request, removed_from_request, removed_from_response
 from brightstaff.origins import response_headers
-from brightstaff.report import REQUEST_ID, log_exhausted, log_retry, log_sent, log_success, result_headers
+from brightstaff.report import REQUEST_ID, log_exhausted, log_retry, log_routed, log_sent, log_success, result_headers
 from brightstaff.request_body import BadRequestError, RequestBody, read_request_body
 from brightstaff.retry import NO_POLICY, Failure, TryNext, most_useful
 from brightstaff.retry_after import retry_after_s
+from brightstaff.routing import Routed, Undecided
 from brightstaff.sse import WAIT, FirstEvents
 from brightstaff.stream_end import StreamEnd
 from brightstaff.surface import ModelCall, classify
@@ -61,6 +62,8 @@ class Phase(Enum):
     """Where an attempt stands."""
 
     READING = auto()
+    ROUTING = auto()
+    """The request is complete, and the router was asked."""
     BACKING_OFF = auto()
     """The request is complete, and its time has not come."""
     WAITING = auto()
@@ -79,10 +82,12 @@ class Attempt:
         self.phase = Phase.READING
         self.deadline_s: float | None = None
         """When `on_deadline` is due, unless something else happens before."""
+        self.question: Undecided | None = None
+        """For the router; `on_routed` is due when it has answered."""
         self._gateway = gateway
         self._headers: list[Header] = []
         self._fields: dict[str, str] = {}
-        self._request_id = ""
+        self.request_id = ""
         self._page_headers: list[Header] = []
         """For the browser, when a page asked."""
         self._call: ModelCall | None = None
@@ -109,7 +114,7 @@ class Attempt:
         """The first message of every attempt."""
         self._headers = headers
         self._fields = fields = dict(headers)
-        self._request_id = fields.get(REQUEST_ID, "")
+        self.request_id = fields.get(REQUEST_ID, "")
         origin = fields.get("origin")
         if origin is not None:
             if not self._gateway.origins.allows(origin):
@@ -151,17 +156,47 @@ class Attempt:
         assert self._call is not None, "only model calls are dispatched"  # noqa: S101
         raw = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
         self._chunks.clear()
-        exchange = self._gateway.exchanges.resume(self._request_id)
+        self._trailers = trailers
+        exchange = self._gateway.exchanges.resume(self.request_id)
         try:
-            body = read_request_body(self._call, raw, self._fields.get("content-type", ""))
+            body = self._body = read_request_body(self._call, raw, self._fields.get("content-type", ""))
             if exchange is None:
-                limits = read_limits(self._fields, now_s, self._gateway.max_attempts)
-                exchange = self._gateway.begin(self._request_id, self._call, body.model, limits, now_s)
+                plan = routing.plan(self._gateway.routing, self._call, body, self._fields)
+                if isinstance(plan, Undecided):
+                    self.phase, self.question = Phase.ROUTING, plan
+                    return []
+                return self._begin(plan, now_s)
+        except BadRequestError as error:
+            return self._refuse(error.error, now_s)
+        self._exchange = exchange
+        return self._go_on(now_s)
+
+    def on_routed(self, routed: Routed, now_s: float) -> list[Command]:
+        """What became of `question`."""
+        self.question = None
+        return self._begin(routed, now_s) if self.phase is Phase.ROUTING else []
+
+    def _begin(self, routed: Routed | None, now_s: float) -> list[Command]:
+        """The first attempt of a request."""
+        assert self._call is not None  # noqa: S101
+        assert self._body is not None  # noqa: S101
+        if routed is not None:
+            log_routed(self.request_id, routed)
+        if self._call.decision_only:
+            return self._reply(decision_reply(routed, self._body.model, self._fields, self.request_id), now_s)
+        try:
+            limits = read_limits(self._fields, now_s, self._gateway.max_attempts)
+            self._exchange = self._gateway.begin(self.request_id, self._call, self._body.model, limits, now_s, routed)
         except BadRequestError as error:
             return self._refuse(error.error, now_s)
         except UnknownModelError as error:
             return self._refuse(unknown_model(error.args[0], self._gateway.catalog), now_s)
-        self._exchange, self._body, self._trailers = exchange, body, trailers
+        return self._go_on(now_s)
+
+    def _go_on(self, now_s: float) -> list[Command]:
+        """It is known where the request may go: this attempt begins, now or when its time has come."""
+        exchange = self._exchange
+        assert exchange is not None  # noqa: S101
         if exchange.upcoming is None:  # the attempt before ended without an answer: its stream was cut
             self._note_failure(failures.RESET, now_s)
             if exchange.upcoming is None:
@@ -490,7 +525,7 @@ class Attempt:
     def on_deadline(self, now_s: float) -> list[Command]:
         """`deadline_s` has passed and nothing came."""
         exchange = self._exchange
-        if exchange is None or self.phase in (Phase.READING, Phase.DONE, Phase.ANSWERED):
+        if exchange is None or self.phase in (Phase.READING, Phase.ROUTING, Phase.DONE, Phase.ANSWERED):
             return []
         if self.phase is Phase.BACKING_OFF:
             return self._send(now_s)
@@ -523,7 +558,7 @@ class Attempt:
 
     def _refuse(self, error: APIError, now_s: float) -> list[Command]:
         suffix = "" if self._call is None else self._call.suffix
-        return self._reply(error_reply(error, self._request_id, suffix), now_s)
+        return self._reply(error_reply(error, self.request_id, suffix), now_s)
 
     def _reply(self, reply: Reply, now_s: float, ending: Ending = "failed") -> list[Command]:
         reply.headers.extend(self._page_headers)

@@ -11,6 +11,7 @@ import msgspec
 
 from brightstaff.conditions import Obstacle
 from brightstaff.exchange import Exchange
+from brightstaff.routing import Routed
 from brightstaff.trail import Hop
 
 Ending = Literal["answered", "failed", "left", "broken"]
@@ -45,6 +46,21 @@ class Tried(msgspec.Struct, frozen=True, omit_defaults=True):
     after_content: bool = False
 
 
+class RouteChoice(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What was made of a request by intent. Of the prompt, nothing."""
+
+    route: str | None
+    """None: no route fits."""
+    why: str = ""
+    confidence: float | None = None
+    probabilities: dict[str, float] = {}
+    none: float | None = None
+    backend: str = ""
+    ms: int = 0
+    pinned: bool = False
+    switched: bool = False
+
+
 class Record(msgspec.Struct, frozen=True, omit_defaults=True):
     """One request."""
 
@@ -66,6 +82,8 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True):
     """Channels that could have been asked, in order."""
     why_no_more: str = ""
     """Why no other channel was asked after the last failure."""
+    route: RouteChoice | None = None
+    """How it was routed by intent, if it was."""
 
 
 def record(exchange: Exchange, ending: Ending, status: int, now_s: float, at_s: float) -> Record:
@@ -82,6 +100,22 @@ def record(exchange: Exchange, ending: Ending, status: int, now_s: float, at_s: 
         tried=tuple(_tried(hop, now_s) for hop in exchange.trail.hops),
         chain=tuple(candidate.name for candidate in exchange.chain),
         why_no_more=exchange.why_no_more,
+        route=None if exchange.routed is None else _route(exchange.routed),
+    )
+
+
+def _route(routed: Routed) -> RouteChoice:
+    answer = routed.answer
+    return RouteChoice(
+        route=routed.route,
+        why=routed.why,
+        confidence=None if routed.confidence is None else round(routed.confidence, 3),
+        probabilities={} if answer is None else {name: round(p, 3) for name, p in answer.ranked},
+        none=None if answer is None else round(answer.none, 3),
+        backend="" if answer is None else answer.backend,
+        ms=round(routed.took_ms),
+        pinned=routed.pinned,
+        switched=routed.switched,
     )
 
 

@@ -18,6 +18,7 @@ from brightstaff.retry import (
     decide,
     first_target,
 )
+from brightstaff.routing import Routed
 from brightstaff.settings import RetrySettings
 from brightstaff.surface import ModelCall
 from brightstaff.trail import Hop, Trail
@@ -74,6 +75,8 @@ class Exchange:
     """When its last attempt ended without anybody coming back so far."""
     broken: bool = False
     """Whether the provider broke off its answer after it had begun."""
+    routed: Routed | None = None
+    """How it was routed by intent, if it was."""
     why_no_more: str = ""
     """Why nothing was tried after the last failure."""
 

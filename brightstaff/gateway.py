@@ -17,6 +17,7 @@ from brightstaff.health import Health
 from brightstaff.ledger import Ledger, MemoryLedger
 from brightstaff.origins import OriginPolicy
 from brightstaff.retry import Candidate, Decision, Failure, Limits, Obstacles, PassOn, build_chain, first_target
+from brightstaff.routing import AUTO_MODELS, Pin, Routed
 from brightstaff.settings import HighLatencyRule, RetryAfterHandling, RetrySettings, Settings
 from brightstaff.surface import ModelCall
 from brightstaff.verdict import Fault
@@ -27,6 +28,8 @@ log = logging.getLogger("brightstaff.gateway")
 _CONVERSATIONS = frozenset({"/chat/completions", "/completions", "/messages", "/responses"})
 
 _DEFAULT_HANDLING = RetryAfterHandling()
+#: Where a route has several models and the first one has no policy: the others are there to follow it.
+_WITHIN_ROUTE = RetrySettings(fallback_scope="fallback_list_only")
 
 
 class DecisionSink(Protocol):
@@ -42,7 +45,8 @@ class DecisionSink(Protocol):
 class Gateway:
     """The configured channels, what is known of them, the limits, and the requests that are under way.
 
-    `chance` gives random numbers from 0 to 1 (jitter), `wall_clock` seconds since the epoch (dates of providers).
+    `chance` gives random numbers from 0 to 1 (jitter), `wall_clock` seconds since the epoch (dates of providers);
+    `remember` is told which channel answered a conversation that was routed by intent.
     """
 
     def __init__(
@@ -52,6 +56,7 @@ class Gateway:
         wall_clock: Callable[[], float] = time.time,
         ledger: Ledger | None = None,
         decisions: DecisionSink | None = None,
+        remember: Callable[[str, Pin], None] | None = None,
     ) -> None:
         self.catalog = Catalog(settings.channels, settings.aliases)
         self.exchanges = Exchanges()
@@ -64,17 +69,30 @@ class Gateway:
         self.chance = chance
         self.wall_clock = wall_clock
         self._decisions = decisions
+        self.routing = settings.routing
+        self._remember = remember
 
-    def begin(self, id_: str, call: ModelCall, asked: str | None, limits: Limits, now_s: float) -> Exchange:
+    def begin(
+        self,
+        id_: str,
+        call: ModelCall,
+        asked: str | None,
+        limits: Limits,
+        now_s: float,
+        routed: Routed | None = None,
+    ) -> Exchange:
         """A new exchange with its chain. Raises UnknownModelError."""
-        primary = self.catalog.resolve(asked)
+        primary, *others = self._primaries(asked, routed)
         policy = primary.channel.retry
-        targets = self._targets(primary, policy, call)
+        if policy is None and others:
+            policy = _WITHIN_ROUTE
+        listed = self._listed([primary, *others])
+        targets = self._targets(primary, listed, policy, call)
         chain = build_chain(
             _candidate(primary, listed=True),
             policy,
             [_candidate(each) for each in targets.values()],
-            [_candidate(targets[name], listed=True) for name in self._listed(policy)],
+            [_candidate(each, listed=True) for each in listed],
         )
         obstacles = self.health.obstacles(targets.values(), id_) if policy is not None else {}
         exchange = Exchange(
@@ -88,9 +106,26 @@ class Gateway:
             started_s=now_s,
             upcoming=first_target(policy, chain, obstacles, limits),
             obstacles=obstacles,
+            routed=routed,
         )
         self.exchanges.start(exchange)
         return exchange
+
+    def _primaries(self, asked: str | None, routed: Routed | None) -> list[Target]:
+        """The channel that comes first, and the others of its route. Raises UnknownModelError."""
+        if routed is None:
+            return [self.catalog.resolve(asked)]
+        found = [target for target in map(self.catalog.find, routed.models) if target is not None]
+        if found:
+            return found
+        # Nothing fits: the default channel, without one what the client named.
+        if self.catalog.default is not None:
+            return [Target(self.catalog.default, self.catalog.default.model)]
+        if asked in AUTO_MODELS and self.catalog.find(asked or "") is None:
+            first = next((each for each in self.catalog.channels if not each.is_wildcard), None)
+            if first is not None:
+                return [Target(first, first.model)]
+        return [self.catalog.resolve(asked)]
 
     def start_attempt(self, exchange: Exchange, now_s: float) -> Target:
         """The upcoming attempt begins; elsewhere, if its channel is on trial and another request was quicker."""
@@ -131,6 +166,10 @@ class Gateway:
         """The attempt that runs began to be answered; `first_byte_s` is a clock reading."""
         started_s = exchange.trail.hops[-1].started_s
         self.health.note_answer(exchange.target, now_s - started_s, first_byte_s - started_s, _slow_rule(exchange))
+        routed = exchange.routed
+        if routed is not None and routed.session and self._remember is not None:
+            # Also where failover led: the next turn finds its prompt cache there.
+            self._remember(routed.session, Pin(routed.route, exchange.target.name))
 
     def note_end(self, exchange: Exchange, now_s: float) -> None:
         """The answer to the attempt that runs is complete."""
@@ -171,22 +210,27 @@ class Gateway:
     def _obstacles(self, exchange: Exchange) -> Obstacles:
         return self.health.obstacles(exchange.targets.values(), exchange.id)
 
-    def _listed(self, policy: RetrySettings | None) -> list[str]:
-        """The names of the fallbacks, with wildcards filled in."""
-        if policy is None:
-            return []
-        found = [self.catalog.find(name) for name in policy.fallback_models]
-        return [target.name for target in found if target is not None]
+    def _listed(self, models: list[Target]) -> list[Target]:
+        """Those that follow the first model, in order: each model's fallbacks after it, wildcards filled in."""
+        found: dict[str, Target] = {}
+        for model in models:
+            found.setdefault(model.name, model)
+            policy = model.channel.retry
+            for name in () if policy is None else policy.fallback_models:
+                target = self.catalog.find(name)
+                if target is not None:
+                    found.setdefault(target.name, target)
+        return list(found.values())[1:]
 
-    def _targets(self, primary: Target, policy: RetrySettings | None, call: ModelCall) -> dict[str, Target]:
+    def _targets(
+        self, primary: Target, listed: list[Target], policy: RetrySettings | None, call: ModelCall
+    ) -> dict[str, Target]:
         """Every target that the chain may have, by its name."""
         targets = {primary.name: primary}
         if policy is None:
             return targets
-        for name in policy.fallback_models:
-            target = self.catalog.find(name)
-            if target is not None:
-                targets.setdefault(target.name, target)
+        for target in listed:
+            targets.setdefault(target.name, target)
         for channel in self.catalog.channels:
             # Whether a wildcard's provider has this model, nobody knows.
             if not channel.is_wildcard and (call.suffix in _CONVERSATIONS or channel.model == primary.model):

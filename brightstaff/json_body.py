@@ -64,6 +64,16 @@ class JSONBody:
         pieces.append(self.raw[position:])
         return b"".join(pieces)
 
+    def without(self, key: str) -> bytes:
+        """The body without a top-level `key`; all other bytes are kept but the comma that went with it."""
+        members = list(self._walk_members())
+        kept = [(start, end) for name, start, end in members if name != key]
+        if len(kept) == len(members):
+            return self.raw
+        first, last = members[0][1], members[-1][2]
+        inside = b",".join(self.raw[start:end] for start, end in kept)
+        return b"".join((self.raw[:first], inside, self.raw[last:]))
+
     def _with_first(self, member: bytes) -> bytes:
         after_brace = self.raw.index(b"{") + 1
         separator = b"," if self._fields else b""
@@ -75,16 +85,26 @@ class JSONBody:
         The body has been validated, so the parser's own slices tell how long each value is; only where a key is
         repeated (the parser kept the last one) must a value be skipped token by token.
         """
+        for key, _, start, end in self._walk_all():
+            yield key, start, end
+
+    def _walk_members(self) -> Iterator[tuple[str, int, int]]:
+        """Every top-level member as (key, start of its key, end of its value)."""
+        for key, begin, _, end in self._walk_all():
+            yield key, begin, end
+
+    def _walk_all(self) -> Iterator[tuple[str, int, int, int]]:
         raw = self.raw
         position = _skip_whitespace(raw, raw.index(b"{") + 1)
         while raw[position] != 0x7D:  # }
             match = _STRING.match(raw, position)
             assert match is not None, "validated JSON: a member begins with a string"  # noqa: S101
+            begin = position
             key = _string_decoder.decode(match.group())
             position = _skip_whitespace(raw, match.end()) + 1  # past the colon
             start = _skip_whitespace(raw, position)
             end = self._end_of_value(key, start)
-            yield key, start, end
+            yield key, begin, start, end
             position = _skip_whitespace(raw, end)
             if raw[position] == 0x2C:  # ,
                 position = _skip_whitespace(raw, position + 1)

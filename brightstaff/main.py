@@ -2,13 +2,11 @@
 
 import asyncio
 import logging
-import logging.handlers
 import os
 import signal
 import sqlite3
 import sys
 import time
-from io import TextIOWrapper
 from pathlib import Path
 
 import msgspec
@@ -17,39 +15,16 @@ import uvloop
 from brightstaff.decision_log import DecisionLog
 from brightstaff.gateway import Gateway
 from brightstaff.ledger import Ledger, MemoryLedger, SharedLedger
+from brightstaff.logs import configure_logging
+from brightstaff.router import GrpcRouter, Router
 from brightstaff.service import ExternalProcessor, create_server
-from brightstaff.settings import Settings, decode_settings
+from brightstaff.sessions import ForgivingSessions, MemorySessions, Sessions, SharedSessions
+from brightstaff.settings import RoutingSettings, Settings, decode_settings
 
 log = logging.getLogger("brightstaff")
 
 #: Streams that still run when brightstaff is told to stop get this long.
 _GRACE_S = 5.0
-
-
-class _LowerCaseLevel(logging.Formatter):
-    """`[2026-01-31 10:11:12.345][info] message`, times in UTC."""
-
-    converter = staticmethod(time.gmtime)
-    default_msec_format = "%s.%03d"
-
-    def format(self, record: logging.LogRecord) -> str:
-        record.levelname = record.levelname.lower()
-        return super().format(record)
-
-
-class _PrivateFile(logging.handlers.WatchedFileHandler):
-    """A log file that only its owner may read, also when it is opened anew after a rotation."""
-
-    def _open(self) -> TextIOWrapper:
-        descriptor = os.open(self.baseFilename, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        return TextIOWrapper(os.fdopen(descriptor, "ab"), encoding="utf-8")
-
-
-def configure_logging(settings: Settings) -> None:
-    """Log to the file of the settings; it is opened anew when somebody renamed it (rotation). Raises OSError."""
-    handler = _PrivateFile(settings.log_file)
-    handler.setFormatter(_LowerCaseLevel("[%(asctime)s][%(levelname)s] %(message)s"))
-    logging.basicConfig(level=settings.log_level.upper(), handlers=[handler])
 
 
 def open_ledger(settings: Settings) -> Ledger:
@@ -63,6 +38,26 @@ def open_ledger(settings: Settings) -> Ledger:
         return MemoryLedger()
 
 
+def create_router(settings: RoutingSettings | None) -> Router | None:
+    """Who decides by intent; None where nothing is routed. Connects when it is first asked."""
+    if settings is None or not settings.backend_is_on:
+        return None
+    return Router(settings, GrpcRouter(settings.socket), open_sessions(settings), time.monotonic)
+
+
+def open_sessions(settings: RoutingSettings) -> Sessions:
+    """Where conversations are remembered; in memory where the file cannot be used."""
+    ttl_s, most = settings.session_ttl_s, settings.session_max_entries
+    if settings.session_file:
+        try:
+            shared = SharedSessions(Path(settings.session_file), ttl_s, most, time.time)
+        except (OSError, sqlite3.Error) as error:
+            log.warning("conversations are not shared with other workers: %s", error)
+        else:
+            return ForgivingSessions(shared, log.warning)
+    return MemorySessions(ttl_s, most, time.monotonic)
+
+
 async def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT."""
     stop = asyncio.Event()
@@ -70,8 +65,14 @@ async def serve(settings: Settings) -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
     decisions = DecisionLog(Path(settings.decision_file)) if settings.decision_file else None
-    gateway = Gateway(settings, ledger=open_ledger(settings), decisions=decisions)
-    processor = ExternalProcessor(gateway, time.monotonic)
+    router = create_router(settings.routing)
+    gateway = Gateway(
+        settings,
+        ledger=open_ledger(settings),
+        decisions=decisions,
+        remember=None if router is None else router.remember,
+    )
+    processor = ExternalProcessor(gateway, time.monotonic, router)
     previous = os.umask(0o177)  # the socket is for this user's Envoy only
     try:
         server = create_server(processor, settings.socket)
@@ -97,7 +98,7 @@ def main() -> None:
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         sys.exit(f"brightstaff: the settings on standard input are not valid: {error}")
     try:
-        configure_logging(settings)
+        configure_logging(settings.log_file, settings.log_level)
         Path(settings.socket).unlink(missing_ok=True)
     except OSError as error:
         sys.exit(f"brightstaff: cannot write {error.filename}: {error.strerror}. Check that the folder is yours.")

@@ -1,9 +1,11 @@
 """What is told of a request while it is under way: headers for the client, lines for the log."""
 
+import json
 import logging
 
 from brightstaff.exchange import Exchange
 from brightstaff.headers import Header, header_safe
+from brightstaff.routing import ROUTE, Routed
 
 log = logging.getLogger("brightstaff.report")
 
@@ -11,6 +13,7 @@ log = logging.getLogger("brightstaff.report")
 #: choose. The client gets it back.
 REQUEST_ID = "x-plano-request-id"
 ATTEMPTS = "x-plano-attempts"
+ROUTE_CONFIDENCE = "x-plano-route-confidence"
 
 
 def result_headers(exchange: Exchange, now_s: float) -> list[Header]:
@@ -22,7 +25,33 @@ def result_headers(exchange: Exchange, now_s: float) -> list[Header]:
     ]
     if exchange.asked is not None:
         headers.append(("x-plano-requested-model", header_safe(exchange.asked)))
+    routed = exchange.routed
+    if routed is not None:
+        headers.append((ROUTE, "none" if routed.route is None else header_safe(routed.route)))
+        if routed.confidence is not None:
+            headers.append((ROUTE_CONFIDENCE, f"{routed.confidence:.2f}"))
     return headers
+
+
+def log_routed(request_id: str, routed: Routed) -> None:
+    """What the router said, in the words of upstream, and what was made of it."""
+    answer = routed.answer
+    if answer is None:
+        log.info("request_id=%s route=%s: %s", request_id, routed.route or "none", routed.why)
+        return
+    chosen = [] if routed.route is None else [routed.route]
+    said = answer.content or json.dumps({"route": [] if routed.top is None else [routed.top]}, ensure_ascii=False)
+    log.info(
+        "request_id=%s plano-orchestrator determined routes content=%s selected_routes=%s response_time_ms=%d "
+        "backend=%s probabilities=%s why=%s",
+        request_id,
+        json.dumps(said, ensure_ascii=False),
+        json.dumps(chosen, ensure_ascii=False),
+        round(routed.took_ms),
+        answer.backend,
+        json.dumps({**{name: round(p, 3) for name, p in answer.ranked}, "none": round(answer.none, 3)}),
+        json.dumps(routed.why, ensure_ascii=False),
+    )
 
 
 def log_sent(exchange: Exchange) -> None:

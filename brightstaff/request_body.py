@@ -28,6 +28,8 @@ class RequestBody:
     json: JSONBody | None = None
     streams: bool = False
     """Whether a streamed answer was asked for."""
+    routing_preferences: object = None
+    """Routes that the client sent along; they are not in `raw`."""
     span: tuple[int, int] | None = None
     """Of the model's name in a multipart body."""
 
@@ -69,7 +71,21 @@ def _read_json(raw: bytes) -> RequestBody:
         )
         message = f'`model` must be a string such as "prefix/model", not {kind}.'
         raise BadRequestError(APIError(400, "invalid_type", message, "model"))
-    return RequestBody(raw, (model or "").strip() or None, json=body, streams=_streams(body))
+    routes: object = None
+    if "routing_preferences" in body:
+        routes = _routes(body)
+        body = JSONBody(body.without("routing_preferences"))
+    return RequestBody(
+        body.raw, (model or "").strip() or None, json=body, streams=_streams(body), routing_preferences=routes
+    )
+
+
+def _routes(body: JSONBody) -> object:
+    try:
+        return body.get("routing_preferences")
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        message = f"The value of `routing_preferences` could not be read: {error}."
+        raise BadRequestError(APIError(400, "invalid_json", message, "routing_preferences")) from None
 
 
 def _streams(body: JSONBody) -> bool:

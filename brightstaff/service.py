@@ -17,6 +17,8 @@ from brightstaff.gateway import Gateway
 from brightstaff.pb.access_log_pb2 import LogMessage, Response
 from brightstaff.pb.ext_proc_pb2 import ProcessingRequest, ProcessingResponse
 from brightstaff.report import ATTEMPTS, REQUEST_ID
+from brightstaff.router import Router
+from brightstaff.routing import Routed, Undecided
 
 log = logging.getLogger("brightstaff.service")
 
@@ -91,8 +93,9 @@ class _Stream:
 class ExternalProcessor:
     """Serves Envoy's ext_proc streams."""
 
-    def __init__(self, gateway: Gateway, clock: Clock) -> None:
+    def __init__(self, gateway: Gateway, clock: Clock, router: Router | None = None) -> None:
         self._gateway = gateway
+        self._router = router
         self._clock = clock
         self._streams: set[_Stream] = set()
 
@@ -105,6 +108,8 @@ class ExternalProcessor:
         try:
             while (message := await read()) is not grpc.aio.EOF:
                 commands = feed(attempt, message, clock())
+                if attempt.question is not None:
+                    commands = attempt.on_routed(await self._route(attempt.request_id, attempt.question), clock())
                 if commands:
                     stream.queue(commands)
                     await stream.flush()
@@ -114,6 +119,11 @@ class ExternalProcessor:
         finally:
             self._streams.discard(stream)
             attempt.on_close(clock())
+
+    async def _route(self, request_id: str, question: Undecided) -> Routed:
+        if self._router is None:
+            return Routed(None, why="no router runs")
+        return await self._router.decide(request_id, question)
 
     async def hear_of_broken_answers(self, messages: AsyncIterator[LogMessage], _: object) -> Response:
         """What `egress` logs: answers that a provider broke off after they had begun. One stream for each thread."""

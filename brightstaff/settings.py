@@ -118,6 +118,53 @@ class Channel(msgspec.Struct, frozen=True):
         return f"Channel({self.name!r}, key={self.key_name or None!r})"
 
 
+class RouteSettings(msgspec.Struct, frozen=True):
+    """One entry of `routing_preferences`."""
+
+    name: str
+    description: str
+    models: tuple[str, ...]
+    """Names of channels, the preferred one first."""
+    examples: tuple[str, ...] = ()
+
+
+class RoutingSettings(msgspec.Struct, frozen=True):
+    """How requests are routed by intent."""
+
+    routes: tuple[RouteSettings, ...] = ()
+    socket: str = ""
+    """Of the router process; empty: none runs."""
+    apply_to: Literal["all", "auto"] = "all"
+    min_confidence: float = 0.3
+    """Below it no route fits."""
+    downgrade_limit: float = 0.4
+    """The greatest probability that a stronger model is needed at which a weaker one is taken."""
+    switch_margin: float = 0.25
+    """So much surer of another route must the router be before a conversation changes; half for a stronger model."""
+    timeout_s: float = 2.5
+    strengths: dict[str, float] = {}
+    """Channel → how capable its model is, 1 (small) to 3 (the strongest)."""
+    costs: dict[str, float] = {}
+    """Channel → price of its model; any unit."""
+    session_ttl_s: float = 3600.0
+    session_max_entries: int = 10_000
+    session_file: str = ""
+    """Where conversations are kept for several workers; empty: in memory."""
+
+    @property
+    def backend_is_on(self) -> bool:
+        """Whether there is a router to ask."""
+        return bool(self.socket)
+
+    def strength_of(self, model: str) -> float:
+        """How capable a channel's model is; middling where nothing is known."""
+        return self.strengths.get(model, 2.0)
+
+    def cost_of(self, model: str) -> float:
+        """For comparisons; without a price, by strength."""
+        return self.costs.get(model, self.strength_of(model))
+
+
 class Settings(msgspec.Struct, frozen=True):
     """The whole hand-over."""
 
@@ -137,6 +184,8 @@ class Settings(msgspec.Struct, frozen=True):
     """No request is sent more often than this; Envoy's own `num_retries` lies above it."""
     local_header: str = "x-plano-local"
     """Name of the header in which `egress` describes failures of its own; no provider can guess how it ends."""
+    routing: RoutingSettings | None = None
+    """None: every request goes to the model that it names."""
     allowed_origins: tuple[str, ...] = ()
     """Web origins, beside those of this machine, whose pages may use the gateway."""
     log_level: str = "info"

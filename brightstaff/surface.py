@@ -22,6 +22,8 @@ class ModelCall:
     query: str
     """With its question mark, or empty."""
     format: BodyFormat = BodyFormat.JSON
+    decision_only: bool = False
+    """Whether only the decision about its route is wanted: `/routing/v1/…`."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,8 @@ def classify(method: str, target: str) -> Endpoint:
     """What the request asks for. `target` is the request target: path and query."""
     path, mark, query = target.partition("?")
     path = path.partition("#")[0]
+    if path.startswith("/routing/"):
+        return _routing(method, path, mark + query)
     suffix = re.sub(r"/{2,}", "/", path[_matched(path) :]).rstrip("/")
     if suffix in _MODEL_CALLS:
         call = ModelCall(suffix, mark + query, _MODEL_CALLS[suffix])
@@ -113,9 +117,22 @@ def classify(method: str, target: str) -> Endpoint:
     return NotFound(path)
 
 
+#: Upstream's routing service: the decision without the call.
+_ROUTING_PATHS = ("/chat/completions", "/messages", "/responses")
+
+
+def _routing(method: str, path: str, query: str) -> Endpoint:
+    below = path.removeprefix("/routing")
+    suffix = re.sub(r"/{2,}", "/", below[_matched(below) :]).rstrip("/")
+    if suffix not in _ROUTING_PATHS:
+        return NotFound(path)
+    return _with_method(method, ("POST",), ModelCall(suffix, query, decision_only=True))
+
+
 def known_paths() -> list[str]:
     """Every path, in its usual spelling, for an error message."""
-    return ["/v1/models", *(f"/v1{suffix}" for suffix in _MODEL_CALLS)]
+    routing = (f"/routing/v1{suffix}" for suffix in _ROUTING_PATHS)
+    return ["/v1/models", *(f"/v1{suffix}" for suffix in _MODEL_CALLS), *routing]
 
 
 def _matched(path: str) -> int:

@@ -12,12 +12,14 @@ from urllib.parse import quote, urlsplit
 from brightstaff.health import key_subjects
 from brightstaff.settings import Backoff, Channel, RetryAfterHandling, RetrySettings, Settings, StatusRule, TimeoutRule
 from brightstaff.settings import HighLatencyRule as HighLatencySettings
+from plano_router.settings import RouterSettings
 from planoai.config import HighLatencyRule, LoadedConfig, ModelProvider, RetryPolicy
 from planoai.config.endpoint import Endpoint, endpoint_of
 from planoai.errors import PlanoError
 from planoai.home import PlanoHome
 from planoai.proxies import proxy_for
 from planoai.rendering import ClusterView, EnvoyView, ListenerView, ProxyView, WorkerView
+from planoai.routing import Prices, compile_router, compile_routing
 
 #: Since this version ext_proc can leave Content-Length in place; without it requests go out in chunked encoding.
 _KEEPS_CONTENT_LENGTH = (1, 38)
@@ -57,6 +59,8 @@ class CompiledGateway:
     envoy: EnvoyView
     brightstaff: Settings
     """Of the first worker; the others differ in their socket."""
+    router: RouterSettings | None
+    """Of the process that decides by intent; None where there are no routes."""
     listeners: tuple[ListenerInfo, ...]
     channels: tuple[ChannelInfo, ...]
 
@@ -70,11 +74,12 @@ def compile_gateway(
     ca_file: str,
     resolve: Callable[[str], str],
     nonce: str,
+    prices: Prices | None = None,
 ) -> CompiledGateway:
     """Compile a configuration.
 
     `resolve` turns a proxy's host into an IP address; `nonce` is something that no provider can guess, fit for the
-    name of a header. Raises PlanoError.
+    name of a header; `prices` are those of `routing.price_file`. Raises PlanoError.
     """
     config = loaded.config
     default_connect_s = config.overrides.upstream_connect_timeout
@@ -138,11 +143,13 @@ def compile_gateway(
         max_attempts=max_attempts,
         local_header=view.local_header,
         allowed_origins=config.overrides.allowed_origins,
+        routing=compile_routing(config, home, prices),
     )
     listeners = tuple(ListenerInfo(each.name, each.address, each.port) for each in config.listeners)
     subjects = key_subjects(channels)
     shown = tuple(replace(each, key_subject=subjects.get(each.name)) for each in infos)
-    return CompiledGateway(view, settings, listeners, shown)
+    router = compile_router(config, home)
+    return CompiledGateway(view, settings, router, listeners, shown)
 
 
 def _workers(number: int, home: PlanoHome) -> tuple[WorkerView, ...]:

@@ -14,6 +14,8 @@ from planoai.wording import left, one_line, span
 
 #: So many characters of an id are shown where a line has many things to say; enough to ask for the request by it.
 _SHORT_ID = 8
+#: So many routes are shown with their probabilities.
+_SHOWN_ROUTES = 4
 
 #: Outcomes that are no status: no answer came. They say themselves whose fault that is.
 _NO_ANSWER = {
@@ -94,6 +96,7 @@ def tell(entry: Record, now_s: float, zone: tzinfo | None = None) -> list[str]:
     lines = [
         f"Request {entry.id} at {_moment(started_s, now_s, zone)}, {_endpoint(entry)}, {span(entry.ms / 1000)}",
         _asked(entry),
+        *_routed(entry),
     ]
     for number, each in enumerate(entry.tried, start=1):
         lines += [_passed_over(found) for found in each.passed_over]
@@ -107,6 +110,22 @@ def _asked(entry: Record) -> str:
     if entry.asked == entry.channel:
         return f"Asked for {one_line(entry.asked)}."
     return f"Asked for {one_line(entry.asked)}, which went to {one_line(entry.channel)}."
+
+
+def _routed(entry: Record) -> list[str]:
+    """How the request was routed by intent, if it was."""
+    choice = entry.route
+    if choice is None:
+        return []
+    where = "no route" if choice.route is None else one_line(choice.route)
+    told = f"Routed by intent: {where} ({one_line(choice.why)})."
+    if choice.backend:
+        told += f" The {choice.backend} router took {choice.ms} ms."
+    ranked = sorted(choice.probabilities.items(), key=lambda item: -item[1])[:_SHOWN_ROUTES]
+    if not ranked:
+        return [told]
+    shown = ", ".join(f"{one_line(name)} {p:.2f}" for name, p in ranked)
+    return [told, f"  Probabilities: {shown}, none {choice.none or 0:.2f}."]
 
 
 def _passed_over(found: PassedOver) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from brightstaff.settings import encode_settings
+from plano_router.settings import encode_settings as encode_router_settings
 from planoai.ca_certificates import find_ca_file
 from planoai.config import LoadedConfig, load_config
 from planoai.config_generator import ChannelInfo, CompiledGateway, ListenerInfo, compile_gateway
@@ -19,6 +20,7 @@ from planoai.envoy_binary import EnvoyBinary
 from planoai.envoy_check import check_types, check_with_envoy
 from planoai.errors import PlanoError
 from planoai.home import PlanoHome
+from planoai.prices import load_prices
 from planoai.rendering import BOOTSTRAP, render
 from planoai.supervisor.spec import HttpOk, ProcessSpec, UnixSocketAccepts
 
@@ -74,9 +76,11 @@ def check_gateway(config_path: Path, home: PlanoHome, environ: Mapping[str, str]
 def _check_loaded(
     loaded: LoadedConfig, home: PlanoHome, environ: Mapping[str, str], envoy: EnvoyBinary
 ) -> CheckedGateway:
+    price_file = loaded.config.routing.price_file
     compiled = compile_gateway(
         loaded,
         home,
+        prices=None if price_file is None else load_prices(loaded.path.parent / Path(price_file).expanduser()),
         envoy_version=tuple(int(part) for part in envoy.version.split(".")),
         environ=environ,
         ca_file=find_ca_file(loaded.config.overrides.upstream_tls_ca_path, environ),
@@ -113,8 +117,13 @@ def prepare_loaded(loaded: LoadedConfig, home: PlanoHome, environ: Mapping[str, 
             compiled.envoy.access_log,
             Path(compiled.brightstaff.log_file),
             home.decisions,
+            *(() if compiled.router is None else (Path(compiled.router.log_file),)),
         ),
-        forgotten=tuple(home.ledger.with_name(home.ledger.name + suffix) for suffix in ("", "-wal", "-shm")),
+        forgotten=tuple(
+            database.with_name(database.name + suffix)
+            for database in (home.ledger, home.conversations)
+            for suffix in ("", "-wal", "-shm")
+        ),
         notices=checked.notices,
         resources={home.run / name: text for name, text in checked.rendered.items()},
     )
@@ -153,6 +162,7 @@ def _processes(
     }
     flags = tuple(word for pair in arguments.items() for word in pair)
     return (
+        *_router(compiled, environ),
         *workers,
         ProcessSpec(
             name="envoy",
@@ -161,6 +171,24 @@ def _processes(
             stdin=None,
             log_file=envoy_log,
             ready=HttpOk("http://localhost/ready", unix_socket=compiled.envoy.admin_socket),
+        ),
+    )
+
+
+def _router(compiled: CompiledGateway, environ: Mapping[str, str]) -> tuple[ProcessSpec, ...]:
+    """The process that decides by intent; none where nothing is routed."""
+    if compiled.router is None:
+        return ()
+    return (
+        ProcessSpec(
+            name="router",
+            argv=(sys.executable, "-P", "-m", "plano_router"),
+            env=environ,
+            stdin=encode_router_settings(compiled.router),
+            log_file=Path(compiled.router.log_file),
+            ready=UnixSocketAccepts(Path(compiled.router.socket)),
+            stop_grace_s=3.0,
+            optional=True,
         ),
     )
 

@@ -46,6 +46,11 @@ class PlanoHome:
         return self.run / "channels.sqlite"
 
     @property
+    def conversations(self) -> Path:
+        """Which conversation has which model, where several workers share that."""
+        return self.run / "conversations.sqlite"
+
+    @property
     def decisions(self) -> Path:
         """One line for each request, for `planoai explain`."""
         return self.logs / "decisions.jsonl"

@@ -18,6 +18,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "down": ("planoai.commands.down:down", "Stop everything that was started."),
     "status": ("planoai.commands.status:status", "Show whether Plano runs, and how its channels fare."),
     "explain": ("planoai.commands.explain:explain", "Tell why a request went where it did."),
+    "route": ("planoai.commands.route:route", "Tell where a prompt would go by intent, and why."),
+    "eval": ("planoai.commands.eval:evaluate", "Measure the routing with prompts whose routes you know."),
     "recover": ("planoai.commands.recover:recover", "End the cool-downs of channels: ask them again now."),
     "logs": ("planoai.commands.logs:logs", "Show the logs, or follow them."),
     "validate": ("planoai.commands.validate:validate", "Check a configuration without starting anything."),

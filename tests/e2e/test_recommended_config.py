@@ -15,6 +15,8 @@ from planoai.demo.scenario import demo_config
 from planoai.simulator import Behaviour, Match, Rule, ThreadedSimulator
 from support import RunningGateway, eventually
 
+#: These tests are about failover: to the model that is named, whatever the routes say.
+NAMED = {"x-plano-route": "off"}
 KEYS = {
     "CLAUDE_API_KEY": "sk-claude-0001",
     "CLAUDE_AWS_API_KEY": "sk-aws-0002",
@@ -58,7 +60,7 @@ def five_attempts(start_gateway: Callable[..., RunningGateway], provider: Thread
 def ask(gateway: RunningGateway, model: str, *, stream: bool = False) -> httpx.Response:
     """One chat completion."""
     body = {"model": model, "messages": [{"role": "user", "content": "Hello!"}], "stream": stream}
-    return httpx.post(f"{gateway.url}/v1/chat/completions", json=body, timeout=30)
+    return httpx.post(f"{gateway.url}/v1/chat/completions", json=body, headers=NAMED, timeout=30)
 
 
 @pytest.mark.parametrize("model", KEY_OF)
@@ -68,7 +70,10 @@ def test_each_channel_has_its_own_key_and_the_bare_name(
     """The provider sees the channel's own key, the bare model name, and otherwise the client's bytes."""
     body = f'{{"messages": [{{"role":"user","content":"你好 \\u00e9"}}],  "model" :"{model}", "n": 1}}'.encode()
     answer = httpx.post(
-        f"{gateway.url}/v1/chat/completions", content=body, headers={"content-type": "application/json"}, timeout=30
+        f"{gateway.url}/v1/chat/completions",
+        content=body,
+        headers={"content-type": "application/json", **NAMED},
+        timeout=30,
     )
     received = provider.requests[0]
     assert (answer.status_code, answer.headers["x-plano-model"]) == (200, model)
@@ -143,7 +148,7 @@ def test_w12_a_break_after_the_first_chunk(gateway: RunningGateway, provider: Th
     cut = Behaviour(chunks=6, delay_between_tokens_s=0.05, cut_after_chunks=2, cut_with=cut_with)
     provider.set_rules([Rule(Match(key=KEY_OF[A]), [cut])])
     body = {"model": A, "messages": [{"role": "user", "content": "Hello!"}], "stream": True}
-    with httpx.stream("POST", f"{gateway.url}/v1/chat/completions", json=body, timeout=30) as answer:
+    with httpx.stream("POST", f"{gateway.url}/v1/chat/completions", json=body, headers=NAMED, timeout=30) as answer:
         text = answer.read().decode()
     assert (200, A) == (answer.status_code, answer.headers["x-plano-model"])
     assert 1 == text.count('"role":"assistant"')

@@ -6,7 +6,11 @@ import pytest
 
 UNIT = Path(__file__).parent
 ROOT = UNIT.parents[1]
-PACKAGES = {"brightstaff": ROOT / "brightstaff", "planoai": ROOT / "cli" / "planoai"}
+PACKAGES = {
+    "brightstaff": ROOT / "brightstaff",
+    "plano_router": ROOT / "plano_router",
+    "planoai": ROOT / "cli" / "planoai",
+}
 
 #: Modules that need no test file, and why.
 EXCEPTIONS = {

@@ -91,6 +91,7 @@ def as_data(entry: Record) -> dict[str, Any]:
         msgspec.structs.asdict(each) | {"passed_over": [msgspec.structs.asdict(found) for found in each.passed_over]}
         for each in entry.tried
     ]
+    data["route"] = None if entry.route is None else msgspec.structs.asdict(entry.route)
     return data
 
 

@@ -246,6 +246,21 @@ def _routes(config: PlanoConfig, names: Names) -> Iterator[Finding]:
                 yield _warning((*path, "models", number), "is in the list already", "Remove one of the two.")
 
 
+def _routing_model(config: PlanoConfig, names: Names) -> Iterator[Finding]:
+    """The model that decides about routes must be there when it is wanted."""
+    for key in ("llm_routing_model", "agent_orchestration_model"):
+        named = getattr(config.overrides, key)
+        if named is not None and not names.has(named):
+            yield _error(("overrides", key), "is not a declared model", names.remedy(named))
+    wanted = config.routing.backend == "remote"
+    if wanted and config.overrides.llm_routing_model is None and config.overrides.agent_orchestration_model is None:
+        yield _error(
+            ("routing", "backend"),
+            "is `remote`, and no model is named that decides",
+            "Set overrides.llm_routing_model to the name of a channel, or choose another backend.",
+        )
+
+
 # --- One provider ----------------------------------------------------------------------------------------------------
 
 

@@ -616,10 +616,24 @@ class Routing(_Object):
     timeout_ms: PositiveInt = Field(
         default=2500, description="Longest time for a decision, in milliseconds; then the request goes on without one."
     )
+    price_file: str | None = Field(
+        default=None,
+        description="YAML file with the prices of models, for `selection_policy: cheapest` and for the choice of the "
+        "weaker and the stronger model: `prefix/model: {input: 3, output: 15}`, US dollars for a million tokens. "
+        "Relative to config.yaml.",
+        examples=["prices.yaml"],
+    )
+    switch_margin: Annotated[float, Field(ge=0, le=1, strict=True)] = Field(
+        default=0.25,
+        description="A conversation changes its route only when the router is surer of the other one by this much; "
+        "half of it is enough for a stronger model.",
+    )
+    session_ttl_seconds: PositiveInt = Field(
+        default=3600, description="How long a conversation is remembered after its last answer."
+    )
+    session_max_entries: PositiveInt = Field(default=10_000, description="How many conversations are remembered.")
     llm_provider: Ignored = Field(default=None, description="Routing model of old versions of upstream.")
     model: Ignored = Field(default=None, description="Routing model of old versions of upstream.")
-    session_ttl_seconds: Ignored = Field(default=None, description="Life of a session's choice, in upstream.")
-    session_max_entries: Ignored = Field(default=None, description="Number of sessions remembered, in upstream.")
     session_cache: Ignored = Field(default=None, description="Where sessions are remembered, in upstream.")
     routing_budget: Ignored = Field(default=None, description="Budget for changes of model, in upstream.")
     route_on_user_only: Ignored = Field(default=None, description="What the router reads, in upstream.")

@@ -26,6 +26,13 @@ class Step:
     stream: bool = False
     rules: tuple[Rule, ...] = ()
     """How the simulated provider behaves during this step."""
+    by_intent: bool = False
+    """Whether the gateway chooses the model by what is asked; else it is the one that is named."""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What the request has beside its content type."""
+        return {} if self.by_intent else {"x-plano-route": "off"}
 
     @property
     def body(self) -> dict[str, object]:
@@ -40,6 +47,18 @@ _RATE_LIMITED = Rule(
 _SLOWLY = Rule(behaviours=[Behaviour(chunks=8, delay_between_tokens_s=0.1)], name="slowly")
 
 STEPS = (
+    Step(
+        "Routed by intent: code goes to the strong model",
+        "auto",
+        "Write a Python function that merges overlapping intervals, with type hints.",
+        by_intent=True,
+    ),
+    Step(
+        "Routed by intent: a small question goes to the quick one",
+        "auto",
+        "What is the capital of Australia?",
+        by_intent=True,
+    ),
     Step("A plain request", "custom/claude-opus-4-6", "Hello!"),
     Step("A stream", "custom/gpt-5.4", "Count slowly.", stream=True, rules=(_SLOWLY,)),
     Step(

@@ -31,7 +31,7 @@ def _take(number: int, step: Step, port: int, output: Output) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_TIMEOUT_S)
     try:
         body = json.dumps(step.body)
-        connection.request("POST", "/v1/chat/completions", body, {"Content-Type": "application/json"})
+        connection.request("POST", "/v1/chat/completions", body, {"Content-Type": "application/json", **step.headers})
         response = connection.getresponse()
         if response.status != 200:
             raise TourFailedError(
@@ -47,6 +47,9 @@ def _take(number: int, step: Step, port: int, output: Output) -> None:
     finally:
         connection.close()
     elapsed_ms = (time.perf_counter() - started_s) * 1000
+    if step.by_intent:
+        sure = response.headers.get("x-plano-route-confidence", "?")
+        output.line(f"     route        {response.headers['x-plano-route']}   (confidence {sure})", style="green")
     output.line(f"     answered by  {response.headers['x-plano-model']}", style="green")
     output.line(
         f"     attempts     {response.headers['x-plano-attempts']}   ({elapsed_ms:.0f} ms in all)", style="green"

@@ -164,7 +164,8 @@ class Supervisor:
                     f"{managed.spec.name} could not be started: {managed.spec.argv[0]}: {error.strerror or error}",
                     "Check that the file is there, and that you may run it.",
                 ) from None
-        deaths = [each.running().wait() for each in self._managed]
+        needed = [each for each in self._managed if not each.spec.optional]
+        deaths = [each.running().wait() for each in needed]
         won = await first_of(
             self._stopping.wait(), *deaths, self._all_ready(), timeout_s=self._settings.start_timeout_s
         )
@@ -172,8 +173,8 @@ class Supervisor:
             raise self._not_ready()
         if won == 0:
             return False
-        if won <= len(self._managed):
-            raise await self._died_early(self._managed[won - 1])
+        if won <= len(needed):
+            raise await self._died_early(needed[won - 1])
         self._phase = GatewayPhase.RUNNING
         self._save()
         self._log.info("ready after %.2f s", self._monotonic() - begin)
@@ -193,7 +194,8 @@ class Supervisor:
     async def _all_ready(self) -> None:
         async with asyncio.TaskGroup() as group:
             for managed in self._managed:
-                group.create_task(self._until_ready(managed))
+                if not managed.spec.optional:
+                    group.create_task(self._until_ready(managed))
         for url in self._plan.ready_urls:
             await self._poll(HttpOk(url), functools.partial(self._unanswered.__setitem__, url))
             self._unanswered.pop(url, None)
@@ -225,7 +227,7 @@ class Supervisor:
         )
 
     def _not_ready(self) -> PlanoError:
-        late = [each for each in self._managed if each.ready_since is None]
+        late = [each for each in self._managed if each.ready_since is None and not each.spec.optional]
         if late:
             waited_for = ", ".join(f"{each.spec.name} ({each.not_ready})" for each in late)
         else:
@@ -248,6 +250,8 @@ class Supervisor:
 
     async def _keep(self, managed: _Managed) -> None:
         trouble: _Trouble | None = None
+        if managed.spec.optional and managed.ready_since is None:
+            trouble = await self._see_ready(managed)
         while True:
             if trouble is None:
                 child = managed.running()
@@ -280,6 +284,10 @@ class Supervisor:
             await self._launch(managed)
         except OSError as error:
             return _Trouble(f"could not be started: {error.strerror or error}")
+        return await self._see_ready(managed)
+
+    async def _see_ready(self, managed: _Managed) -> _Trouble | None:
+        """Wait until it is ready; None when it is, or everything is to stop."""
         child, timeout_s = managed.running(), self._settings.start_timeout_s
         won = await first_of(self._stopping.wait(), child.wait(), self._until_ready(managed), timeout_s=timeout_s)
         if won == 1:

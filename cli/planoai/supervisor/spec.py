@@ -43,6 +43,8 @@ class ProcessSpec:
     stop_signal: int = signal.SIGTERM
     #: After this long without an end, SIGKILL.
     stop_grace_s: float = 10.0
+    #: Whether the gateway works without it. Then nothing waits for it, and its death at the start is no failure.
+    optional: bool = False
 
 
 @dataclass(frozen=True)

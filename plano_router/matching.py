@@ -1,0 +1,98 @@
+"""From canonical intents to the routes of a configuration: which intents does each route's description cover? Pure.
+
+A description is read phrase by phrase ("fixing bugs", "code review"): each says which intents it means. An intent
+belongs to the routes that claim it, in the proportion of their claims; what nobody claims belongs to none.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from plano_router.answer import Answer, Route
+from plano_router.classifier import Classifier, Vector
+from plano_router.features import features
+
+_SEPARATORS = re.compile(r"[,;.,、;。\n/|·•()()::]+|\s+(?:and|or|und|oder|et|ou|y|o)\s+|以及|或者|或|和|与")
+_FILLERS = re.compile(
+    r"\b(?:e\.?g\.?|i\.?e\.?|etc|such as|for example|including|anything|everything|all kinds of|other|things?|stuff"
+    r"|requests?|questions? about|tasks?|related to|about|when the user (?:asks|wants)(?: to)?"
+    r"|the user (?:asks|wants)(?: to)?|help(?:ing)? with)\b",
+    re.IGNORECASE,
+)
+#: A claim grows with its certainty: the square keeps weak ones from adding up.
+_SHARPNESS = 1.6
+#: What an unclaimed intent is worth against claims: below it, an intent belongs to none.
+_UNCLAIMED = 0.06
+_NAME_WEIGHT = 1.0
+
+
+@dataclass(frozen=True)
+class Matcher:
+    """The routes of one configuration, ready for questions."""
+
+    classifier: Classifier
+    routes: Sequence[Route]
+    shares: Vector
+    """Intents × (routes, none): whose an intent is."""
+    exemplars: Sequence[tuple[int, dict[int, float]]]
+    """Routes' own examples as features."""
+
+    @classmethod
+    def build(cls, classifier: Classifier, routes: Sequence[Route]) -> "Matcher":
+        """Read the routes; takes some milliseconds."""
+        claims = np.array([claim(classifier, route) for route in routes], np.float32)
+        powers = claims**_SHARPNESS
+        none = np.full(claims.shape[1], _UNCLAIMED**_SHARPNESS, np.float32)
+        everything = np.vstack([powers, none]) if len(routes) else none[None, :]
+        shares = (everything / everything.sum(axis=0)).T.astype(np.float32)
+        exemplars = [(number, _sparse(text)) for number, route in enumerate(routes) for text in route.examples]
+        return cls(classifier, tuple(routes), shares, exemplars)
+
+    def ask(self, text: str, context: str = "") -> Answer:
+        """How well each route suits."""
+        intents = self.classifier.prompts.probabilities(text, context)
+        found = intents @ self.shares
+        if self.exemplars:
+            found = self._with_exemplars(found, text, context)
+        found = found / found.sum()
+        names = [route.name for route in self.routes]
+        return Answer(
+            {name: float(p) for name, p in zip(names, found[:-1], strict=True)}, float(found[-1]), backend="builtin"
+        )
+
+    def _with_exemplars(self, found: Vector, text: str, context: str) -> Vector:
+        """Examples that are like the prompt count for their routes, the more the liker."""
+        buckets, values = features(text, context)
+        question = dict(zip(buckets.tolist(), values.tolist(), strict=True))
+        nearest = np.zeros(len(self.routes) + 1, np.float32)
+        for route, example in self.exemplars:
+            likeness = sum(value * question.get(bucket, 0.0) for bucket, value in example.items())
+            nearest[route] = max(nearest[route], likeness)
+        return np.asarray(found * np.exp(_EXEMPLAR_WEIGHT * nearest), np.float32)
+
+
+_EXEMPLAR_WEIGHT = 6.0
+
+
+def phrases_of(route: Route) -> list[str]:
+    """The description in pieces that each mean something, and the name."""
+    pieces = [_FILLERS.sub(" ", piece).strip() for piece in _SEPARATORS.split(route.description)]
+    pieces = [piece for piece in pieces if len(piece) > 1]
+    name = re.sub(r"[_\-]+", " ", route.name).strip()
+    return [*pieces, name]
+
+
+def claim(classifier: Classifier, route: Route) -> Vector:
+    """How firmly a route claims each intent, 0 to 1."""
+    nothing = np.ones(len(classifier.intents), np.float32)
+    for phrase in phrases_of(route):
+        nothing = nothing * (1 - classifier.phrases.probabilities(phrase))
+    whole = classifier.phrases.probabilities(route.description)
+    return np.asarray(1 - nothing * (1 - whole), np.float32)
+
+
+def _sparse(text: str) -> dict[int, float]:
+    buckets, values = features(text)
+    return dict(zip(buckets.tolist(), values.tolist(), strict=True))

@@ -30,4 +30,6 @@ def configure_logging(path: str, level: str) -> None:
     """Log to a file; it is opened anew when somebody renamed it (rotation). Raises OSError."""
     handler = _PrivateFile(path)
     handler.setFormatter(_LowerCaseLevel("[%(asctime)s][%(levelname)s] %(message)s"))
-    logging.basicConfig(level=level.upper(), handlers=[handler])
+    root = logging.getLogger()
+    root.addHandler(handler)
+    root.setLevel(level.upper())

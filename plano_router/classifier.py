@@ -68,6 +68,10 @@ class Classifier:
     """Recognises what is asked for."""
     phrases: LinearModel
     """Recognises how a route is described."""
+    groups: NDArray[np.int8]
+    """Intent → group."""
+    kin: Vector
+    """Intent × intent: how near the second is to the first, 0 to 1."""
 
     @classmethod
     def load(cls, path: Path | None = None) -> "Classifier":
@@ -79,4 +83,6 @@ class Classifier:
             intents=[str(name) for name in arrays["intents"]],
             prompts=LinearModel.from_arrays(arrays, "prompts"),
             phrases=LinearModel.from_arrays(arrays, "phrases"),
+            groups=arrays["groups"].astype(np.int8),
+            kin=arrays["kin"].astype(np.float32),
         )

@@ -21,11 +21,18 @@ _FILLERS = re.compile(
     r"|the user (?:asks|wants)(?: to)?|help(?:ing)? with)\b",
     re.IGNORECASE,
 )
+#: Of a phrase, what it means most, and what it means nearly as much: the rest is noise.
+_LEAST_OF_BEST = 0.25
+#: A phrase alone claims so much; several that mean the same claim more.
+_PHRASE_WEIGHT = 0.7
+#: How much of a claim hangs on the rest of the route being about the same kind of work.
+_COHERENCE = 0.6
+#: From here on an intent counts as claimed, and its kin have no say.
+_CLAIMED = 0.35
 #: A claim grows with its certainty: the square keeps weak ones from adding up.
 _SHARPNESS = 1.6
 #: What an unclaimed intent is worth against claims: below it, an intent belongs to none.
 _UNCLAIMED = 0.06
-_NAME_WEIGHT = 1.0
 
 
 @dataclass(frozen=True)
@@ -42,7 +49,10 @@ class Matcher:
     @classmethod
     def build(cls, classifier: Classifier, routes: Sequence[Route]) -> "Matcher":
         """Read the routes; takes some milliseconds."""
-        claims = np.array([claim(classifier, route) for route in routes], np.float32)
+        own = np.zeros((len(routes), len(classifier.intents)), np.float32)
+        for number, route in enumerate(routes):
+            own[number] = claim(classifier, route)
+        claims = _with_kin(classifier, own)
         powers = claims**_SHARPNESS
         none = np.full(claims.shape[1], _UNCLAIMED**_SHARPNESS, np.float32)
         everything = np.vstack([powers, none]) if len(routes) else none[None, :]
@@ -85,12 +95,26 @@ def phrases_of(route: Route) -> list[str]:
 
 
 def claim(classifier: Classifier, route: Route) -> Vector:
-    """How firmly a route claims each intent, 0 to 1."""
-    nothing = np.ones(len(classifier.intents), np.float32)
+    """How firmly a route claims each intent, 0 to 1: the more of its phrases mean the intent, the firmer."""
+    unclaimed = np.ones(len(classifier.intents), np.float32)
     for phrase in phrases_of(route):
-        nothing = nothing * (1 - classifier.phrases.probabilities(phrase))
-    whole = classifier.phrases.probabilities(route.description)
-    return np.asarray(1 - nothing * (1 - whole), np.float32)
+        found = classifier.phrases.probabilities(phrase)
+        found = np.where(found >= _LEAST_OF_BEST * found.max(), found, 0)
+        unclaimed = unclaimed * (1 - _PHRASE_WEIGHT * found)
+    claims = 1 - unclaimed
+    # A route that is about one kind of work means that kind, too, where its words are ambiguous.
+    groups = np.bincount(classifier.groups, weights=claims, minlength=int(classifier.groups.max()) + 1)
+    share = (groups / max(float(groups.sum()), 1e-6))[classifier.groups]
+    return np.asarray(claims * (1 - _COHERENCE + _COHERENCE * share), np.float32)
+
+
+def _with_kin(classifier: Classifier, claims: Vector) -> Vector:
+    """Intents that nobody claims go to those who claim their kin."""
+    if not len(claims):
+        return claims
+    inherited = np.array([(classifier.kin * claim).max(axis=1) for claim in claims], np.float32)
+    orphaned = 1 - np.minimum(claims.max(axis=0) / _CLAIMED, 1)
+    return np.asarray(np.maximum(claims, inherited * orphaned), np.float32)
 
 
 def _sparse(text: str) -> dict[int, float]:

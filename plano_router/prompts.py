@@ -58,7 +58,7 @@ def _middle_cut(text: str, budget_bytes: int) -> str:
     return f"{head}…{tail}"
 
 
-_NONE = frozenset({"none", "other", "null", ""})
+_NONE = frozenset({"none", "other", "null"})
 _THINKING = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)", re.DOTALL)
 
 

@@ -8,7 +8,7 @@ import re
 SMALL, MIDDLE, LARGE = 1.0, 2.0, 3.0
 
 _SMALL = re.compile(
-    r"haiku|flash|mini(?!max)|nano|lite|small|tiny|instant|turbo|air\b|8x7b|\b(?:[0-9]|1[0-4])(?:\.\d+)?b\b|gemma|phi-|fast|"
+    r"haiku|flash|(?<!ge)mini(?!max)|nano|lite|small|tiny|instant|turbo|air\b|8x7b|\b(?:[0-9]|1[0-4])(?:\.\d+)?b\b|gemma|phi-|fast|"
     r"spark|speed|highspeed"
 )
 _LARGE = re.compile(

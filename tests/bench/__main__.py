@@ -24,6 +24,7 @@ from .failover import show_failover
 from .measure import Measurement, Memory, measure_rounds, resident_mib, warm_up
 from .micro import show_micro
 from .report import RunData, show, this_machine, write_json
+from .routing_quality import show_routing
 from .scenarios import Cell, cells
 
 _LITELLM_FOLDER = Path(".venv-litellm")
@@ -48,6 +49,7 @@ _QUICK_ROUNDS, _QUICK_SECONDS = 1, 0.3
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write all raw data into this file.")
 @click.option("--failover", is_flag=True, help="Instead: what it costs when a channel fails and the next one answers.")
 @click.option("--micro", is_flag=True, help="Instead: parts of brightstaff alone, without processes and sockets.")
+@click.option("--routing", is_flag=True, help="Instead: how often the built-in router is right, and how quick it is.")
 def main(
     *,
     rounds: int,
@@ -59,11 +61,15 @@ def main(
     json_path: Path | None,
     failover: bool,
     micro: bool,
+    routing: bool,
 ) -> None:
     """Measure requests/s, latency, CPU time and memory of Plano, as ratios to Envoy alone on the same upstream."""
     console = Console() if sys.stdout.isatty() else Console(width=_WIDTH_IN_A_FILE)
     if micro:
         show_micro(console)
+        return
+    if routing:
+        show_routing(console)
         return
     if quick:
         rounds, seconds = _QUICK_ROUNDS, _QUICK_SECONDS

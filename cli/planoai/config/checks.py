@@ -252,6 +252,10 @@ def _routing_model(config: PlanoConfig, names: Names) -> Iterator[Finding]:
         named = getattr(config.overrides, key)
         if named is not None and not names.has(named):
             yield _error(("overrides", key), "is not a declared model", names.remedy(named))
+    if config.routing.backend == "llama":
+        yield _error(
+            ("routing", "backend"), "is `llama`, which this version does not have", "Choose auto, builtin or remote."
+        )
     wanted = config.routing.backend == "remote"
     if wanted and config.overrides.llm_routing_model is None and config.overrides.agent_orchestration_model is None:
         yield _error(

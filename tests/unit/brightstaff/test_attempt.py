@@ -13,7 +13,8 @@ from brightstaff.attempt import Attempt, Phase
 from brightstaff.commands import Command, ForwardBody, ForwardHeaders, ForwardRequest, ForwardTrailers, Reply
 from brightstaff.gateway import Gateway
 from brightstaff.headers import Header
-from brightstaff.settings import Channel, RetrySettings, StatusRule
+from brightstaff.routing import Routed
+from brightstaff.settings import Channel, RetrySettings, RouteSettings, RoutingSettings, StatusRule
 
 NewChannel = Callable[..., Channel]
 NewGateway = Callable[..., Gateway]
@@ -1232,3 +1233,80 @@ def test_errors_of_ours_are_in_the_clients_protocol(single: Callable[[], Gateway
     attempt.on_request_headers(request_headers("/v1/messages"), False, 0.0)
     body = json.loads(one_reply(attempt.on_request_body(b"{", True, 0.0)).body)
     assert ("error", "invalid_request_error") == (body["type"], body["error"]["type"])
+
+
+# -------------------------------------------------------------------- routing by intent
+
+ROUTING = RoutingSettings(
+    routes=(RouteSettings("code", "writing code", ("two/m",)),), socket="/s", strengths={"two/m": 3.0}
+)
+QUESTION = b'{"model":"one/m","messages":[{"role":"user","content":"write a parser"}]}'
+
+
+def asked(gateway: Gateway, body: bytes = QUESTION, **headers: Any) -> Attempt:
+    """An attempt whose request is complete."""
+    attempt = Attempt(gateway)
+    attempt.on_request_headers(request_headers(**headers), False, 0.0)
+    assert [] == attempt.on_request_body(body, True, 0.0)
+    return attempt
+
+
+def test_the_router_is_asked_before_anything_is_sent(new_gateway: NewGateway, new_channel: NewChannel) -> None:
+    """Its answer decides where the request goes; the client learns the route, and how sure that was."""
+    attempt = asked(new_gateway(new_channel("one/m"), new_channel("two/m"), routing=ROUTING))
+    assert Phase.ROUTING is attempt.phase
+    assert attempt.question is not None
+    assert "write a parser" == attempt.question.reading.text
+    assert [] == attempt.on_deadline(99.0)
+    (command,) = attempt.on_routed(Routed("code", ("two/m",), 0.875), 0.1)
+    assert isinstance(command, ForwardRequest)
+    assert ("x-plano-channel", "cluster-two") in command.set_headers
+    assert attempt.question is None
+    attempt.on_response_headers(response_headers(), False, 0.2)
+    headers = one_headers(attempt.on_response_body(ANSWER, True, 0.3)[:1]).set_headers
+    assert ("x-plano-route", "code") in headers
+    assert ("x-plano-route-confidence", "0.88") in headers
+
+
+def test_no_route_is_said_too(new_gateway: NewGateway, new_channel: NewChannel) -> None:
+    """`none`, and the request goes where it would go without routing."""
+    attempt = asked(new_gateway(new_channel("one/m"), new_channel("two/m"), routing=ROUTING))
+    (command,) = attempt.on_routed(Routed(None, why="the router gave no answer"), 0.1)
+    assert isinstance(command, ForwardRequest)
+    assert ("x-plano-channel", "cluster-one") in command.set_headers
+    attempt.on_response_headers(response_headers(), False, 0.2)
+    headers = one_headers(attempt.on_response_body(ANSWER, True, 0.3)[:1]).set_headers
+    assert ("x-plano-route", "none") in headers
+    assert "x-plano-route-confidence" not in dict(headers)
+
+
+def test_the_routing_service_answers_without_a_call(new_gateway: NewGateway, new_channel: NewChannel) -> None:
+    """Models, route and trace; nothing is sent on."""
+    gateway = new_gateway(new_channel("one/m"), new_channel("two/m"), routing=ROUTING)
+    attempt = asked(gateway, path="/routing/v1/chat/completions", traceparent=f"00-{'ab' * 16}-{'cd' * 8}-01")
+    reply = one_reply(attempt.on_routed(Routed("code", ("two/m",), 0.9, session="k:v", pinned=True), 0.1))
+    told = json.loads(reply.body)
+    assert (200, ["two/m"], "code", "ab" * 16, "v", True, False) == (
+        reply.status,
+        told["models"],
+        told["route"],
+        told["trace_id"],
+        told["session_id"],
+        told["pinned"],
+        told["switched"],
+    )
+    assert 0 == len(gateway.exchanges)
+
+
+def test_a_client_that_left_is_not_served(new_gateway: NewGateway, new_channel: NewChannel) -> None:
+    """The router's answer comes too late."""
+    attempt = asked(new_gateway(new_channel("one/m"), new_channel("two/m"), routing=ROUTING))
+    attempt.on_close(0.1)
+    assert [] == attempt.on_routed(Routed("code", ("two/m",)), 0.2)
+
+
+def test_a_wrong_route_name_is_refused(new_gateway: NewGateway, new_channel: NewChannel) -> None:
+    """400 before anybody is asked."""
+    attempt = Attempt(new_gateway(new_channel("one/m"), new_channel("two/m"), routing=ROUTING))
+    attempt.on_request_headers(request_headers(x_plano_route="poems"), False, 0.0)
+    assert 400 == one_reply(attempt.on_request_body(QUESTION, True, 0.0)).status

@@ -6,11 +6,13 @@ import pytest
 
 from brightstaff import failures
 from brightstaff.conditions import Obstacle
-from brightstaff.decisions import PassedOver, Record, Tried, decode_record, encode_record, record
+from brightstaff.decisions import PassedOver, Record, RouteChoice, Tried, decode_record, encode_record, record
 from brightstaff.gateway import Gateway
 from brightstaff.retry import Failure, Limits, TryNext
+from brightstaff.routing import Routed
 from brightstaff.settings import Channel, RetrySettings
 from brightstaff.surface import ModelCall
+from plano_router.answer import Answer
 
 
 @pytest.fixture
@@ -79,3 +81,15 @@ def test_what_says_the_same_twice_is_said_once(gateway: Gateway) -> None:
 def test_a_line_that_is_none(line: bytes) -> None:
     """Cut, or of another version: it is passed over."""
     assert decode_record(line) is None
+
+
+def test_the_choice_of_a_route(new_gateway: Callable[..., Gateway], new_channel: Callable[..., Channel]) -> None:
+    """Route, why and probabilities travel through the log; of the prompt, nothing."""
+    answer = Answer({"code": 0.81234, "chat": 0.1}, 0.08766, "builtin", "said")
+    routed = Routed("code", ("one/m",), 0.81234, "because", answer, 1.6, "k", pinned=True)
+    exchange = new_gateway(new_channel("one/m")).begin(
+        "id", ModelCall("/chat/completions", ""), "x", Limits(), 0.0, routed
+    )
+    entry = decode_record(encode_record(record(exchange, "answered", 200, 1.0, 2.0)))
+    assert entry is not None
+    assert RouteChoice("code", "because", 0.812, {"code": 0.812, "chat": 0.1}, 0.088, "builtin", 2, True) == entry.route

@@ -14,6 +14,7 @@ from brightstaff.gateway import Gateway
 from brightstaff.health import channel_subject
 from brightstaff.ledger import MemoryLedger
 from brightstaff.retry import Decision, Failure, Limits, TryNext
+from brightstaff.routing import Pin, Routed
 from brightstaff.settings import Channel, HighLatencyRule, RetryAfterHandling, RetrySettings, Settings
 from brightstaff.surface import ModelCall
 from brightstaff.verdict import Fault
@@ -279,3 +280,66 @@ def test_without_a_log_of_decisions(new_gateway: Callable[..., Gateway], new_cha
     gateway.close(exchange, "answered", 200, 1.0)
     gateway.tick(2.0)
     assert 0 == len(gateway.exchanges)
+
+
+# -------------------------------------------------------------------- chains of routes
+
+CALL = ModelCall("/chat/completions", "")
+
+
+def routed_chain(gateway: Gateway, asked: str | None, *models: str) -> list[str]:
+    """The chain of a request that was routed to these models; none: no route fits."""
+    route = "r" if models else None
+    return [each.name for each in gateway.begin("id", CALL, asked, Limits(), 0.0, Routed(route, models)).chain]
+
+
+def test_each_model_of_a_route_is_followed_by_its_own_fallbacks(
+    new_gateway: Callable[..., Gateway], new_channel: Callable[..., Channel]
+) -> None:
+    """Then come the others, if the policy of the first allows it."""
+    policy = {"a/m": ("c/m",), "b/m": ("d/m", "c/m")}
+    channels = [
+        new_channel(name, retry=RetrySettings(fallback_models=policy[name]) if name in policy else None)
+        for name in ("z/m", "a/m", "b/m", "c/m", "d/m")
+    ]
+    assert ["a/m", "c/m", "b/m", "d/m", "z/m"] == routed_chain(new_gateway(*channels), "x", "a/m", "b/m")
+
+
+def test_a_route_without_a_policy_stays_within_itself(
+    new_gateway: Callable[..., Gateway], new_channel: Callable[..., Channel]
+) -> None:
+    """Its other models are there to follow the first; a single one is asked once, as without routing."""
+    gateway = new_gateway(*(new_channel(name) for name in ("z/m", "a/m", "b/m")))
+    assert ["a/m", "b/m"] == routed_chain(gateway, "x", "a/m", "b/m")
+    assert ["a/m"] == routed_chain(gateway, "x", "a/m")
+
+
+@pytest.mark.parametrize(
+    ("default", "asked", "expected"),
+    [(True, "a/m", "b/m"), (False, "a/m", "a/m"), (False, "auto", "a/m"), (True, "auto", "b/m"), (False, "m", "a/m")],
+)
+def test_nothing_fits(
+    new_gateway: Callable[..., Gateway],
+    new_channel: Callable[..., Channel],
+    default: bool,
+    asked: str,
+    expected: str,
+) -> None:
+    """The default channel; without one what the client named; for `auto` the first."""
+    gateway = new_gateway(new_channel("a/m"), new_channel("b/m", default=default))
+    assert expected == routed_chain(gateway, asked)[0]
+
+
+def test_who_answered_is_remembered(new_channel: Callable[..., Channel]) -> None:
+    """Of a conversation that was routed; also where failover led."""
+    told: list[tuple[str, Pin]] = []
+    gateway = Gateway(
+        Settings("/nowhere", "/nowhere", (new_channel("a/m"), new_channel("b/m"))),
+        remember=lambda session, pin: told.append((session, pin)),
+    )
+    for session in ("k", ""):
+        routed = Routed("r", ("b/m", "a/m"), session=session)
+        exchange = gateway.begin("id", CALL, "x", Limits(), 0.0, routed)
+        gateway.start_attempt(exchange, 0.0)
+        gateway.note_answer(exchange, 0.5, 1.0)
+    assert [("k", Pin("r", "b/m"))] == told

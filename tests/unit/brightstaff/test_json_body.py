@@ -103,3 +103,30 @@ def test_absent_keys() -> None:
     """A missing key reads as None and is told apart from an explicit null."""
     body = JSONBody(b'{"a":null}')
     assert (None, True, False) == (body.get("b"), "a" in body, "b" in body)
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        (b'{"a":1,"b":2}', b'{"b":2}'),
+        (b'{"b":2,"a":1}', b'{"b":2}'),
+        (b'{"b":2, "a" : [1, {"a": 2}] , "c": 3 }', b'{"b":2,"c": 3 }'),
+        (b'{"a":1}', b"{}"),
+        (b'{"a":1,"b":2,"a":3}', b'{"b":2}'),
+        (b'{ "b": {"a": 1} }', b'{ "b": {"a": 1} }'),
+    ],
+)
+def test_a_key_is_taken_out(raw: bytes, expected: bytes) -> None:
+    """With its comma; what stays keeps its bytes, and what is nested is another key."""
+    assert expected == JSONBody(raw).without("a")
+
+
+_VALUES = st.integers() | st.text(max_size=5) | st.lists(st.text())
+
+
+@given(st.dictionaries(st.text(max_size=4), _VALUES, max_size=6), st.text(max_size=4))
+def test_taking_out_equals_deleting(value: dict[str, object], key: str) -> None:
+    """For every object and key."""
+    value[key] = [1, {"x": "}"}]
+    rest = {name: each for name, each in value.items() if name != key}
+    assert rest == json.loads(JSONBody(json.dumps(value).encode()).without(key))

@@ -138,3 +138,11 @@ def test_json_where_a_form_is_usual() -> None:
 def test_whether_a_stream_is_asked_for(body: bytes, streams: bool) -> None:
     """Only a plain `true`; what cannot be read is the provider's to refuse."""
     assert streams == read_request_body(ModelCall("/chat/completions", ""), body, "application/json").streams
+
+
+def test_routes_of_a_request_stay_here() -> None:
+    """They are read, and not in what is sent on."""
+    raw = b'{"model":"m","routing_preferences":[{"name":"a"}],"n":1}'
+    body = read_request_body(ModelCall("/chat/completions", ""), raw, "application/json")
+    assert [{"name": "a"}] == body.routing_preferences
+    assert b'{"model":"x","n":1}' == body.for_model("x")

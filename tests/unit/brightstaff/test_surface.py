@@ -128,3 +128,24 @@ def test_known_paths_are_what_they_say() -> None:
     """Every path that an error message recommends exists."""
     endpoints = [classify("POST" if path != "/v1/models" else "GET", path) for path in known_paths()]
     assert all(isinstance(endpoint, ModelCall | ListModels) for endpoint in endpoints)
+
+
+@pytest.mark.parametrize("path", ["/routing/v1/messages", "/routing/messages", "/routing/v1//messages/?a=b"])
+def test_the_routing_service(path: str) -> None:
+    """The decision without the call, in any spelling of the path."""
+    found = classify("POST", path)
+    assert isinstance(found, ModelCall)
+    assert ("/messages", True) == (found.suffix, found.decision_only)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "kind"),
+    [
+        ("GET", "/routing/v1/messages", MethodNotAllowed),
+        ("POST", "/routing/v1/embeddings", NotFound),
+        ("POST", "/routing/", NotFound),
+    ],
+)
+def test_what_the_routing_service_does_not_have(method: str, path: str, kind: type) -> None:
+    """Other methods, other endpoints."""
+    assert isinstance(classify(method, path), kind)

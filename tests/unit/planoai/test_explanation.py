@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from datetime import UTC
 from typing import Any
 
+import msgspec
 import pytest
 
-from brightstaff.decisions import PassedOver, Record, Tried
+from brightstaff.decisions import PassedOver, Record, RouteChoice, Tried
 from planoai.explanation import latest, search, summary_row, tell, went_well, when
 
 #: 2026-01-31 10:11:14 UTC.
@@ -269,3 +270,15 @@ def test_the_latest() -> None:
 
     assert ["1", "2"] == [each.id for each in latest(records, 2, only_failed=False)]
     assert ["2", "4"] == [each.id for each in latest(records, 5, only_failed=True)]
+
+
+def test_routing_is_told() -> None:
+    """Which route, why, by whom, and the probabilities; of a request that was not routed, nothing."""
+    choice = RouteChoice("code", "code at 0.81", 0.81, {"chat": 0.1, "code": 0.81}, 0.09, "builtin", 2)
+    entry = Record(1.0, "id", "/chat/completions", "auto", "a/b", "answered", 200, 5, route=choice)
+    lines = tell(entry, 2.0)
+    assert "Routed by intent: code (code at 0.81). The builtin router took 2 ms." in lines
+    assert "  Probabilities: code 0.81, chat 0.10, none 0.09." in lines
+    held = tell(msgspec.structs.replace(entry, route=RouteChoice(None, "nothing to read")), 2.0)
+    assert "Routed by intent: no route (nothing to read)." in held
+    assert not any("intent" in line for line in tell(msgspec.structs.replace(entry, route=None), 2.0))

@@ -34,20 +34,21 @@ def test_it_is_valid_with_the_demos_keys() -> None:
 
 
 def test_every_step_asks_for_a_channel_that_there_is() -> None:
-    """A plain request, a stream, and one with a failover."""
+    """Two that are routed by intent, a plain request, a stream, and one with a failover."""
     config = yaml.safe_load(recommended_config_text())
     models = {each["model"] for each in config["model_providers"]}
 
-    assert models >= {step.model for step in STEPS}
-    assert [False, True, False, False] == [step.stream for step in STEPS]
+    assert models >= {step.model for step in STEPS if not step.by_intent}
+    assert [False, False, False, True, False, False] == [step.stream for step in STEPS]
+    assert [{}] * 2 + [{"x-plano-route": "off"}] * 4 == [step.headers for step in STEPS]
 
 
 def test_the_rate_limited_channel_has_a_fallback() -> None:
     """The key that is refused is that of the asked channel, whose policy knows 429."""
     (provider,) = [
-        each for each in yaml.safe_load(recommended_config_text())["model_providers"] if each["model"] == STEPS[2].model
+        each for each in yaml.safe_load(recommended_config_text())["model_providers"] if each["model"] == STEPS[4].model
     ][:1]
-    (rule,) = STEPS[2].rules
+    (rule,) = STEPS[4].rules
 
     assert DEMO_KEYS[provider["access_key"].removeprefix("$")] == rule.match.key
     assert 429 == rule.behaviours[0].status

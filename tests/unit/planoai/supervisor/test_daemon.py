@@ -311,3 +311,11 @@ async def test_a_second_stop_is_a_hurry(home: PlanoHome, fakes: Any, until: Unti
         for _ in range(calls):
             it.supervisor.stop("a test")
         await until(lambda: it.record("envoy").phase is Phase.STOPPED)
+
+
+async def test_what_is_optional_holds_up_nobody(home: PlanoHome, fakes: Any, until: Until) -> None:
+    """A process that the gateway works without dies at once: the start succeeds, and it is tried again and again."""
+    optional = replace(fakes.spec("router", "die", "3"), optional=True)
+    async with running(fakes.plan(fakes.server("envoy"), optional), home) as it:
+        await until(lambda: it.record("router").restarts >= 2)
+        assert Phase.READY is it.record("envoy").phase

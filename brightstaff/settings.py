@@ -135,7 +135,7 @@ class RoutingSettings(msgspec.Struct, frozen=True):
     socket: str = ""
     """Of the router process; empty: none runs."""
     apply_to: Literal["all", "auto"] = "all"
-    min_confidence: float = 0.3
+    min_confidence: float = 0.2
     """Below it no route fits."""
     downgrade_limit: float = 0.4
     """The greatest probability that a stronger model is needed at which a weaker one is taken."""

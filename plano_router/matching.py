@@ -43,6 +43,8 @@ class Matcher:
     routes: Sequence[Route]
     shares: Vector
     """Intents × (routes, none): whose an intent is."""
+    prior: Vector
+    """How much more or less often an intent is asked for here than in the library."""
     exemplars: Sequence[tuple[int, dict[int, float]]]
     """Routes' own examples as features."""
 
@@ -58,11 +60,11 @@ class Matcher:
         everything = np.vstack([powers, none]) if len(routes) else none[None, :]
         shares = (everything / everything.sum(axis=0)).T.astype(np.float32)
         exemplars = [(number, _sparse(text)) for number, route in enumerate(routes) for text in route.examples]
-        return cls(classifier, tuple(routes), shares, exemplars)
+        return cls(classifier, tuple(routes), shares, _prior(shares), exemplars)
 
     def ask(self, text: str, context: str = "") -> Answer:
         """How well each route suits."""
-        intents = self.classifier.prompts.probabilities(text, context)
+        intents = self.classifier.prompts.probabilities(text, context) * self.prior
         found = intents @ self.shares
         if self.exemplars:
             found = self._with_exemplars(found, text, context)
@@ -84,6 +86,8 @@ class Matcher:
 
 
 _EXEMPLAR_WEIGHT = 6.0
+#: The share of requests that fit no route, as long as nothing is known of a request.
+_UNFIT = 0.25
 
 
 def phrases_of(route: Route) -> list[str]:
@@ -106,6 +110,17 @@ def claim(classifier: Classifier, route: Route) -> Vector:
     groups = np.bincount(classifier.groups, weights=claims, minlength=int(classifier.groups.max()) + 1)
     share = (groups / max(float(groups.sum()), 1e-6))[classifier.groups]
     return np.asarray(claims * (1 - _COHERENCE + _COHERENCE * share), np.float32)
+
+
+def _prior(shares: Vector) -> Vector:
+    """Who writes routes has them for most of what is asked; to the library all intents are alike."""
+    claimed = 1 - shares[:, -1]
+    covered = float(claimed.sum())
+    rest = len(claimed) - covered
+    if not covered or not rest:
+        return np.ones(len(claimed), np.float32)
+    weight = min(1.0, _UNFIT / (1 - _UNFIT) * covered / rest)
+    return np.asarray(claimed + (1 - claimed) * weight, np.float32)
 
 
 def _with_kin(classifier: Classifier, claims: Vector) -> Vector:

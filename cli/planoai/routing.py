@@ -13,7 +13,7 @@ from planoai.home import PlanoHome
 from planoai.model_strength import strength
 
 #: Least probability of a route. A language model names a route or none; the classifier spreads its doubts.
-_MIN_CONFIDENCE = 0.3
+_MIN_CONFIDENCE = 0.2
 
 Prices = Mapping[str, float]
 """Model, with or without its prefix → US dollars for a million tokens in and a million out."""

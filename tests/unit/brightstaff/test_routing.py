@@ -154,7 +154,7 @@ def test_the_best_route_wins() -> None:
     assert ("code", ("a/strong", "b/other"), 0.7, False) == (found.route, found.models, found.confidence, found.pinned)
 
 
-@pytest.mark.parametrize("said", [answer(none=0.6, code=0.4), answer(none=0.1, code=0.2, docs=0.2)])
+@pytest.mark.parametrize("said", [answer(none=0.6, code=0.4), answer(none=0.1, code=0.15, docs=0.15)])
 def test_nothing_fits(said: Answer) -> None:
     """None is more probable than any route, or nothing is sure enough."""
     found = decided(said)

@@ -65,10 +65,10 @@ class Matcher:
     def ask(self, text: str, context: str = "") -> Answer:
         """How well each route suits."""
         intents = self.classifier.prompts.probabilities(text, context) * self.prior
-        found = intents @ self.shares
+        found = np.asarray(intents @ self.shares, np.float32)
         if self.exemplars:
             found = self._with_exemplars(found, text, context)
-        found = found / found.sum()
+        found /= found.sum()
         names = [route.name for route in self.routes]
         return Answer(
             {name: float(p) for name, p in zip(names, found[:-1], strict=True)}, float(found[-1]), backend="builtin"

@@ -14,7 +14,12 @@ $(VENV)/.runtime: pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable .
 	@touch $@
 
+# What of llama-cpp-python is compiled for tests: no images, no TLS, no library of llama.cpp's tools. That halves the
+# time; pip keeps the wheel for the next time.
+$(VENV)/.dev: export CMAKE_ARGS ?= -DLLAVA_BUILD=OFF -DLLAMA_OPENSSL=OFF "-DCMAKE_PROJECT_INCLUDE_BEFORE=$(CURDIR)/scripts/llama_cpp_core_only.cmake"
+$(VENV)/.dev: export CMAKE_BUILD_PARALLEL_LEVEL ?= $(shell getconf _NPROCESSORS_ONLN)
 $(VENV)/.dev: $(VENV)/.runtime
+	@echo "Installing what tests need. The first time, llama-cpp-python is compiled: some minutes."
 	$(BIN)/python -m pip install --quiet --group dev
 	@touch $@
 

@@ -181,12 +181,15 @@ class Attempt:
         assert self._call is not None  # noqa: S101
         assert self._body is not None  # noqa: S101
         if routed is not None:
+            routed = self._gateway.by_speed(routed, streams=self._body.streams, now_s=now_s)
             log_routed(self.request_id, routed)
         if self._call.decision_only:
             return self._reply(decision_reply(routed, self._body.model, self._fields, self.request_id), now_s)
         try:
             limits = read_limits(self._fields, now_s, self._gateway.max_attempts)
-            self._exchange = self._gateway.begin(self.request_id, self._call, self._body.model, limits, now_s, routed)
+            self._exchange = self._gateway.begin(
+                self.request_id, self._call, self._body.model, limits, now_s, routed, streams=self._body.streams
+            )
         except BadRequestError as error:
             return self._refuse(error.error, now_s)
         except UnknownModelError as error:

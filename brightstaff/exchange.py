@@ -77,6 +77,8 @@ class Exchange:
     """Whether the provider broke off its answer after it had begun."""
     routed: Routed | None = None
     """How it was routed by intent, if it was."""
+    streams: bool = False
+    """Whether a stream was asked for."""
     why_no_more: str = ""
     """Why nothing was tried after the last failure."""
 

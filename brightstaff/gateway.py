@@ -19,6 +19,7 @@ from brightstaff.origins import OriginPolicy
 from brightstaff.retry import Candidate, Decision, Failure, Limits, Obstacles, PassOn, build_chain, first_target
 from brightstaff.routing import AUTO_MODELS, Pin, Routed
 from brightstaff.settings import HighLatencyRule, RetryAfterHandling, RetrySettings, Settings
+from brightstaff.speeds import Speeds
 from brightstaff.surface import ModelCall
 from brightstaff.verdict import Fault
 
@@ -70,6 +71,7 @@ class Gateway:
         self.wall_clock = wall_clock
         self._decisions = decisions
         self.routing = settings.routing
+        self.speeds = Speeds()
         self._remember = remember
 
     def begin(
@@ -80,8 +82,10 @@ class Gateway:
         limits: Limits,
         now_s: float,
         routed: Routed | None = None,
+        *,
+        streams: bool = False,
     ) -> Exchange:
-        """A new exchange with its chain. Raises UnknownModelError."""
+        """A new exchange with its chain; `streams`: a stream is asked for. Raises UnknownModelError."""
         primary, *others = self._primaries(asked, routed)
         policy = primary.channel.retry
         if policy is None and others:
@@ -107,6 +111,7 @@ class Gateway:
             upcoming=first_target(policy, chain, obstacles, limits),
             obstacles=obstacles,
             routed=routed,
+            streams=streams,
         )
         self.exchanges.start(exchange)
         return exchange
@@ -127,12 +132,25 @@ class Gateway:
                 return [Target(first, first.model)]
         return [self.catalog.resolve(asked)]
 
+    def by_speed(self, routed: Routed, *, streams: bool, now_s: float) -> Routed:
+        """With the models in the order in which they are to be asked for speed's sake, where the route wants that."""
+        if not routed.fastest or len(routed.models) < 2:
+            return routed
+        names: dict[str, str] = {}
+        for model in routed.models:
+            target = self.catalog.find(model)
+            names.setdefault(model if target is None else target.name, model)
+        ordered = self.speeds.order(tuple(names), streams=streams, now_s=now_s)
+        return replace(routed, models=tuple(names[name] for name in ordered))
+
     def start_attempt(self, exchange: Exchange, now_s: float) -> Target:
         """The upcoming attempt begins; elsewhere, if its channel is on trial and another request was quicker."""
         if not self.health.claim(exchange.next_target, exchange.id):
             exchange.choose_again(self._obstacles(exchange), now_s, self.chance())
             self.health.claim(exchange.next_target, exchange.id)
-        return exchange.start_attempt(now_s)
+        target = exchange.start_attempt(now_s)
+        self.speeds.note_sent(target.name, streams=exchange.streams, now_s=now_s)
+        return target
 
     def would_follow(self, exchange: Exchange, failure: Failure, now_s: float) -> bool:
         """Whether there is a channel, fit to be asked, to which this failure would lead."""
@@ -166,6 +184,7 @@ class Gateway:
         """The attempt that runs began to be answered; `first_byte_s` is a clock reading."""
         started_s = exchange.trail.hops[-1].started_s
         self.health.note_answer(exchange.target, now_s - started_s, first_byte_s - started_s, _slow_rule(exchange))
+        self.speeds.note_answer(exchange.target.name, now_s - started_s, streams=exchange.streams, now_s=now_s)
         routed = exchange.routed
         if routed is not None and routed.session and self._remember is not None:
             # Also where failover led: the next turn finds its prompt cache there.

@@ -16,6 +16,8 @@ from brightstaff.decision_log import DecisionLog
 from brightstaff.gateway import Gateway
 from brightstaff.ledger import Ledger, MemoryLedger, SharedLedger
 from brightstaff.logs import configure_logging
+from brightstaff.redis_sessions import RedisSessions, StoreError
+from brightstaff.redis_store import open_redis
 from brightstaff.router import GrpcRouter, Router
 from brightstaff.service import ExternalProcessor, create_server
 from brightstaff.sessions import ForgivingSessions, MemorySessions, Sessions, SharedSessions
@@ -38,15 +40,26 @@ def open_ledger(settings: Settings) -> Ledger:
         return MemoryLedger()
 
 
-def create_router(settings: RoutingSettings | None) -> Router | None:
-    """Who decides by intent; None where nothing is routed. Connects when it is first asked."""
-    if settings is None or not settings.backend_is_on:
-        return None
-    return Router(settings, GrpcRouter(settings.socket), open_sessions(settings), time.monotonic)
+def create_router(settings: RoutingSettings, sessions: Sessions) -> Router:
+    """Who decides by intent. Connects when it is first asked."""
+    return Router(settings, GrpcRouter(settings.socket), sessions, time.monotonic)
 
 
 def open_sessions(settings: RoutingSettings) -> Sessions:
-    """Where conversations are remembered; in memory where the file cannot be used."""
+    """Where conversations are remembered; in memory where nothing else can be used."""
+    local = _open_local_sessions(settings)
+    if settings.session_redis is None:
+        return local
+    try:
+        store = open_redis(settings.session_redis)
+    except StoreError as error:
+        log.warning("conversations are not shared with other gateways, as Redis cannot be used: %s", error)
+        return local
+    return RedisSessions(store, local, settings.session_redis, settings.session_ttl_s, time.monotonic)
+
+
+def _open_local_sessions(settings: RoutingSettings) -> Sessions:
+    """What this machine knows, for all its workers where there is a file for that."""
     ttl_s, most = settings.session_ttl_s, settings.session_max_entries
     if settings.session_file:
         try:
@@ -65,7 +78,10 @@ async def serve(settings: Settings) -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
     decisions = DecisionLog(Path(settings.decision_file)) if settings.decision_file else None
-    router = create_router(settings.routing)
+    router, sessions = None, None
+    if settings.routing is not None and settings.routing.backend_is_on:
+        sessions = open_sessions(settings.routing)
+        router = create_router(settings.routing, sessions)
     gateway = Gateway(
         settings,
         ledger=open_ledger(settings),
@@ -81,9 +97,12 @@ async def serve(settings: Settings) -> None:
     await server.start()
     log.info("brightstaff serves %d channels", len(settings.channels))
     async with asyncio.TaskGroup() as tasks:
-        watcher = tasks.create_task(processor.watch_deadlines())
+        background = [tasks.create_task(processor.watch_deadlines())]
+        if isinstance(sessions, RedisSessions):
+            background.append(tasks.create_task(sessions.run()))
         await stop.wait()
-        watcher.cancel()
+        for each in background:
+            each.cancel()
     await server.stop(_GRACE_S)
     gateway.tick(time.monotonic())
     log.info("brightstaff stopped")

@@ -101,7 +101,7 @@ class Router:
 
     async def decide(self, request_id: str, question: Undecided) -> Routed:
         """What becomes of a request. Never raises, and returns within the time that is set."""
-        pin = self._sessions.get(question.session)
+        pin = await self._sessions.get(question.session)
         kind = question.reading.kind
         if kind is Kind.HOUSEKEEPING:
             return routing.housekeeping(self._settings, question)

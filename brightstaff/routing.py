@@ -24,6 +24,7 @@ AUTO_MODELS = frozenset({"auto", "plano/auto"})
 BODY_FIELD = "routing_preferences"
 #: By which agents say to which conversation a request belongs, in the order in which they count.
 _SESSION_HEADERS = ("x-model-affinity", "x-claude-code-session-id", "session-id", "session_id", "x-session-id")
+_LONGEST_ID = 200
 _ROUTED_ENDPOINTS = frozenset({"/chat/completions", "/completions", "/messages", "/responses"})
 _MOST_BODY_ROUTES = 64
 #: Differences of strength below this are none.
@@ -70,6 +71,8 @@ class Routed:
     """Whether the conversation had a model before."""
     switched: bool = False
     """Whether it changes its model."""
+    fastest: bool = False
+    """Whether the models may be put into the order of their speed: the route says so, and no conversation is held."""
     top: str | None = field(default=None, compare=False)
     """What the router liked best, whatever was decided."""
 
@@ -95,7 +98,7 @@ def plan(
             names = ", ".join(each.name for each in routes)
             message = f"The header {ROUTE} must be `off` or the name of a route: {names}."
             raise BadRequestError(APIError(400, "invalid_header", message, ROUTE))
-        return Routed(chosen.name, chosen.models, 1.0, "the caller named the route")
+        return Routed(chosen.name, chosen.models, 1.0, "the caller named the route", fastest=chosen.fastest)
     asks_for_auto = body.model in AUTO_MODELS
     if settings is not None and settings.apply_to == "auto" and not asks_for_auto and not own:
         return None
@@ -108,15 +111,21 @@ def plan(
     reading = read_request(call.suffix, content)
     if reading.kind is Kind.EMPTY:
         return Routed(None, why="there is nothing to read")
-    return Undecided(reading, routes, body.model, _session(fields, reading), own)
+    return Undecided(reading, routes, body.model, _session(fields, reading, settings.tenant_header), own)
 
 
-def _session(fields: Mapping[str, str], reading: Reading) -> str:
+def _session(fields: Mapping[str, str], reading: Reading, tenant_header: str) -> str:
+    tenant = fields.get(tenant_header, "").strip()[:_LONGEST_ID] if tenant_header else ""
+    of_tenant = f"{tenant}\x1f" if tenant else ""
     for name in _SESSION_HEADERS:
         value = fields.get(name, "").strip()
         if value:
-            return f"{name}:{value[:200]}"
-    return f"implicit:{reading.fingerprint}"
+            return f"{of_tenant}{name}:{value[:_LONGEST_ID]}"
+    return f"{of_tenant}implicit:{reading.fingerprint}"
+
+
+class _BodyPolicy(msgspec.Struct, frozen=True):
+    prefer: str | None = None
 
 
 class _BodyRoute(msgspec.Struct, frozen=True):
@@ -124,6 +133,11 @@ class _BodyRoute(msgspec.Struct, frozen=True):
     models: tuple[str, ...]
     description: str = ""
     examples: tuple[str, ...] = ()
+    selection_policy: _BodyPolicy | None = None
+
+    @property
+    def fastest(self) -> bool:
+        return self.selection_policy is not None and self.selection_policy.prefer == "fastest"
 
 
 def _own_routes(body: RequestBody) -> tuple[RouteSettings, ...] | None:
@@ -139,7 +153,7 @@ def _own_routes(body: RequestBody) -> tuple[RouteSettings, ...] | None:
     if not given or len(given) > _MOST_BODY_ROUTES or any(not each.models or not each.name for each in given):
         message = f"`{BODY_FIELD}` must have 1 to {_MOST_BODY_ROUTES} routes, each with a name and at least one model."
         raise BadRequestError(APIError(400, "invalid_value", message, BODY_FIELD))
-    return tuple(RouteSettings(each.name, each.description, each.models, each.examples) for each in given)
+    return tuple(RouteSettings(each.name, each.description, each.models, each.examples, each.fastest) for each in given)
 
 
 def decide(settings: RoutingSettings, question: Undecided, answer: Answer, pin: Pin | None, took_ms: float) -> Routed:
@@ -151,7 +165,8 @@ def decide(settings: RoutingSettings, question: Undecided, answer: Answer, pin: 
         chosen, why = pin.route if pin is not None else chosen, held
     route = _by_name(question.routes, chosen)
     models = () if route is None else route.models
-    if pin is not None and pin.route == chosen and pin.model in models:
+    held_model = pin is not None and pin.route == chosen and pin.model in models
+    if held_model and pin is not None:
         models = (pin.model, *(each for each in models if each != pin.model))
     return Routed(
         route=chosen,
@@ -163,6 +178,7 @@ def decide(settings: RoutingSettings, question: Undecided, answer: Answer, pin: 
         session=question.session,
         pinned=pin is not None,
         switched=pin is not None and pin.route != chosen,
+        fastest=route is not None and route.fastest and not held_model,
         top=top,
     )
 
@@ -170,7 +186,8 @@ def decide(settings: RoutingSettings, question: Undecided, answer: Answer, pin: 
 def housekeeping(settings: RoutingSettings, question: Undecided) -> Routed:
     """Titles and summaries that agents ask for go to the cheapest route; the conversation stays where it is."""
     route = min(question.routes, key=lambda each: settings.cost_of(each.models[0]))
-    return Routed(route.name, route.models, 1.0, "an agent's own request, for a title or a summary: the cheapest route")
+    why = "an agent's own request, for a title or a summary: the cheapest route"
+    return Routed(route.name, route.models, 1.0, why, fastest=route.fastest)
 
 
 def stay(question: Undecided, pin: Pin) -> Routed:

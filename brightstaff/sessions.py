@@ -12,7 +12,7 @@ from brightstaff.routing import Pin
 class Sessions(Protocol):
     """A store of pins. Reading a pin does not prolong it, writing it does."""
 
-    def get(self, key: str) -> Pin | None:
+    async def get(self, key: str) -> Pin | None:
         """The pin of a conversation, unless it is too old."""
 
     def put(self, key: str, pin: Pin) -> None:
@@ -31,7 +31,7 @@ class MemorySessions:
     def __len__(self) -> int:
         return len(self._pins)
 
-    def get(self, key: str) -> Pin | None:
+    async def get(self, key: str) -> Pin | None:
         """The pin of a conversation, unless it is too old."""
         found = self._pins.get(key)
         if found is None:
@@ -69,7 +69,7 @@ class SharedSessions:
         )
         self._db.execute("CREATE INDEX IF NOT EXISTS pins_by_age ON pins (at_s)")
 
-    def get(self, key: str) -> Pin | None:
+    async def get(self, key: str) -> Pin | None:
         """The pin of a conversation, unless it is too old."""
         youngest_s = self._clock() - self._ttl_s
         row = self._db.execute(
@@ -102,10 +102,10 @@ class ForgivingSessions:
         self._warn = warn
         self._warned = False
 
-    def get(self, key: str) -> Pin | None:
+    async def get(self, key: str) -> Pin | None:
         """The pin of a conversation, if it can be read."""
         try:
-            return self._store.get(key)
+            return await self._store.get(key)
         except sqlite3.Error as error:
             self._note(error)
             return None

@@ -126,6 +126,23 @@ class RouteSettings(msgspec.Struct, frozen=True):
     models: tuple[str, ...]
     """Names of channels, the preferred one first."""
     examples: tuple[str, ...] = ()
+    fastest: bool = False
+    """Whether the model that answers soonest comes first."""
+
+
+class RedisSettings(msgspec.Struct, frozen=True):
+    """Where several gateways remember conversations together. Its repr carries no secret."""
+
+    url: str
+    """redis:// or rediss://; may hold a password."""
+    key_prefix: str = "plano:affinity:"
+    timeout_s: float = 0.05
+    """A request waits no longer than this to learn where its conversation has been."""
+    ca_file: str = ""
+    """Certificates against which rediss:// is checked; empty: those of the system."""
+
+    def __repr__(self) -> str:
+        return f"RedisSettings(key_prefix={self.key_prefix!r})"
 
 
 class RoutingSettings(msgspec.Struct, frozen=True):
@@ -150,6 +167,10 @@ class RoutingSettings(msgspec.Struct, frozen=True):
     session_max_entries: int = 10_000
     session_file: str = ""
     """Where conversations are kept for several workers; empty: in memory."""
+    session_redis: RedisSettings | None = None
+    """Where they are kept for several machines, beside what this one keeps."""
+    tenant_header: str = ""
+    """Requests with different values of this header never share a conversation; empty: there is no such header."""
 
     @property
     def backend_is_on(self) -> bool:

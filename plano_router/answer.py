@@ -36,3 +36,7 @@ class Answer:
 
 class RouterError(Exception):
     """A backend gave no answer. The message says why, for the log."""
+
+
+class WarmingUpError(RouterError):
+    """A backend gives no answer yet."""

@@ -5,7 +5,7 @@ import logging
 from collections import OrderedDict
 from typing import Protocol
 
-from plano_router.answer import Answer, Route, RouterError
+from plano_router.answer import Answer, Route, RouterError, WarmingUpError
 from plano_router.classifier import Classifier
 from plano_router.matching import Matcher
 from plano_router.question import Question
@@ -79,6 +79,8 @@ class AutoBackend:
                 answer = await self._model.ask(question)
         except TimeoutError:
             self._warn("it does not answer in time")
+        except WarmingUpError:
+            pass
         except RouterError as error:
             self._warn(str(error))
         else:

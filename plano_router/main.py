@@ -26,7 +26,7 @@ async def serve(settings: RouterSettings) -> None:
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
-    async with open_backend(settings) as backend:
+    async with open_backend(settings, background=True) as backend:
         previous = os.umask(0o177)  # the socket is for this user's brightstaff only
         try:
             server = create_server(RouterService(backend), settings.socket)

@@ -13,6 +13,8 @@ _BYTES_PER_TOKEN = 4
 _HEAD_SHARE = 0.6
 #: How sure a model is that says one name and no probability.
 _STATED = 0.9
+#: So many of a route's examples are shown, where that costs nothing for each request.
+_EXAMPLES = 4
 
 _INSTRUCTIONS = """You assign requests to routes. Read the conversation, look at what its last user message asks \
 for, and pick the one route whose description fits best. Judge by what the user wants to get, not by words that happen \
@@ -26,13 +28,23 @@ Answer with JSON only, nothing before or after it: {{"route": "NAME"}} with an e
 
 
 def chat_messages(question: Question, routes: Sequence[Route], budget_tokens: int) -> list[dict[str, str]]:
-    """Messages of a chat completion: the constant part first, so that providers can cache it."""
-    listed = "\n".join(f"- {route.name}: {' '.join(route.description.split())}" for route in routes)
-    conversation = "\n".join(f"{turn.role}: {turn.text}" for turn in within_budget(question, budget_tokens))
+    """Messages of a chat completion about what fits of a conversation."""
+    return messages_of(within_budget(question, budget_tokens), routes)
+
+
+def messages_of(turns: Sequence[Turn], routes: Sequence[Route], *, examples: bool = False) -> list[dict[str, str]]:
+    """The same for these turns: the constant part first, so that it can be cached. With `examples` of the routes."""
+    listed = "\n".join(_listed(route, _EXAMPLES if examples else 0) for route in routes)
+    conversation = "\n".join(f"{turn.role}: {turn.text}" for turn in turns)
     return [
         {"role": "system", "content": _INSTRUCTIONS.format(routes=listed)},
         {"role": "user", "content": f"<conversation>\n{conversation}\n</conversation>"},
     ]
+
+
+def _listed(route: Route, examples: int) -> str:
+    quoted = ", ".join(json.dumps(" ".join(each.split()), ensure_ascii=False) for each in route.examples[:examples])
+    return f"- {route.name}: {' '.join(route.description.split())}" + (f" (e.g. {quoted})" if quoted else "")
 
 
 def within_budget(question: Question, budget_tokens: int) -> list[Turn]:

@@ -31,6 +31,15 @@ class RemoteSettings(msgspec.Struct, frozen=True):
         return f"RemoteSettings({self.name!r})"
 
 
+class LlamaSettings(msgspec.Struct, frozen=True):
+    """A language model on this machine, run by llama.cpp."""
+
+    model: str
+    """Path of the GGUF file."""
+    gpu_layers: int | None = None
+    """So many layers go to the graphics processor; None: all, where llama.cpp was built for one."""
+
+
 class RouterSettings(msgspec.Struct, frozen=True):
     """The whole hand-over."""
 
@@ -44,6 +53,7 @@ class RouterSettings(msgspec.Struct, frozen=True):
     context_tokens: int = 8192
     """How much of a conversation a language model is given."""
     remote: RemoteSettings | None = None
+    llama: LlamaSettings | None = None
     log_level: str = "info"
 
 

@@ -1,5 +1,6 @@
 """What end-to-end tests share: homes, running gateways, waiting for a condition."""
 
+import asyncio
 import json
 import os
 import socket
@@ -110,6 +111,13 @@ class RunningGateway:
 def alive(processes: list[psutil.Process]) -> list[psutil.Process]:
     """Those that still run. One that only waits to be reaped does not."""
     return [each for each in processes if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
+
+
+async def soon(condition: Callable[[], object], timeout_s: float = 20) -> None:
+    """The same as `eventually` for what other tasks of this event loop bring about."""
+    async with asyncio.timeout(timeout_s):
+        while not condition():  # noqa: ASYNC110  (the condition may be anything)
+            await asyncio.sleep(0.005)
 
 
 def eventually(condition: Callable[[], T], timeout_s: float = 20) -> T:

@@ -12,7 +12,7 @@ from urllib.parse import quote, urlsplit
 from brightstaff.health import key_subjects
 from brightstaff.settings import Backoff, Channel, RetryAfterHandling, RetrySettings, Settings, StatusRule, TimeoutRule
 from brightstaff.settings import HighLatencyRule as HighLatencySettings
-from plano_router.settings import RouterSettings
+from plano_router.settings import LlamaSettings, RouterSettings
 from planoai.config import HighLatencyRule, LoadedConfig, ModelProvider, RetryPolicy
 from planoai.config.endpoint import Endpoint, endpoint_of
 from planoai.errors import PlanoError
@@ -75,11 +75,13 @@ def compile_gateway(
     resolve: Callable[[str], str],
     nonce: str,
     prices: Prices | None = None,
+    llama: LlamaSettings | None = None,
 ) -> CompiledGateway:
     """Compile a configuration.
 
     `resolve` turns a proxy's host into an IP address; `nonce` is something that no provider can guess, fit for the
-    name of a header; `prices` are those of `routing.price_file`. Raises PlanoError.
+    name of a header; `prices` are those of `routing.price_file`, `llama` is the router's
+    local model. Raises PlanoError.
     """
     config = loaded.config
     default_connect_s = config.overrides.upstream_connect_timeout
@@ -143,12 +145,12 @@ def compile_gateway(
         max_attempts=max_attempts,
         local_header=view.local_header,
         allowed_origins=config.overrides.allowed_origins,
-        routing=compile_routing(config, home, prices),
+        routing=compile_routing(config, home, prices, ca_file),
     )
     listeners = tuple(ListenerInfo(each.name, each.address, each.port) for each in config.listeners)
     subjects = key_subjects(channels)
     shown = tuple(replace(each, key_subject=subjects.get(each.name)) for each in infos)
-    router = compile_router(config, home)
+    router = compile_router(config, home, llama)
     return CompiledGateway(view, settings, router, listeners, shown)
 
 

@@ -1,11 +1,15 @@
-"""What a set of labelled prompts says about a router: accuracy, confusions, dangerous downgrades. Pure."""
+"""What a set of labelled prompts says about a router: accuracy, confusions, dangerous downgrades.
+
+Pure, but for `load_labelled`.
+"""
 
 import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from planoai.errors import PlanoError
+from planoai.errors import EXIT_USAGE, PlanoError
 
 _REMEDY = 'Write one JSON object a line: {"messages": [...], "route": "NAME"} or {"prompt": "...", "route": null}.'
 
@@ -19,11 +23,23 @@ class Labelled:
     also: tuple[str | None, ...] = ()
     """Other routes that are as good."""
     lang: str = ""
+    line: int = 0
+    """Where it stands in its file, from 1."""
+
+
+def load_labelled(path: Path, routes: Sequence[str]) -> list[Labelled]:
+    """The labelled prompts of a file. Raises PlanoError with the lines that are wrong, and OSError."""
+    try:
+        text = path.read_text("utf-8")
+    except UnicodeDecodeError:
+        raise PlanoError(f"{path}: is not UTF-8 text", "Save it as UTF-8.", exit_code=EXIT_USAGE) from None
+    return read_labelled(text, str(path), routes)
 
 
 def read_labelled(text: str, file: str, routes: Sequence[str]) -> list[Labelled]:
-    """The lines of a JSONL file. Raises PlanoError with the line that is wrong."""
+    """The lines of a JSONL file. Raises PlanoError with the lines that are wrong."""
     found: list[Labelled] = []
+    unknown: dict[str, list[int]] = {}
     for number, line in enumerate(text.splitlines(), start=1):
         if not line.strip():
             continue
@@ -31,21 +47,43 @@ def read_labelled(text: str, file: str, routes: Sequence[str]) -> list[Labelled]
         try:
             data = json.loads(line)
         except ValueError as error:
-            raise PlanoError(f"{where}: is not JSON: {error}", _REMEDY) from None
+            raise _mistake(f"{where}: is not JSON: {error}") from None
         if not isinstance(data, dict) or "route" not in data:
-            raise PlanoError(f"{where}: has no `route`", _REMEDY)
+            raise _mistake(f"{where}: has no `route`")
         prompt = data.get("prompt", data.get("text"))
         messages = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else data.get("messages")
         if not isinstance(messages, list):
-            raise PlanoError(f"{where}: has neither `messages` nor `prompt`", _REMEDY)
+            raise _mistake(f"{where}: has neither `messages` nor `prompt`")
         if data["route"] is not None and data["route"] not in routes:
-            named = ", ".join(routes)
-            raise PlanoError(f"{where}: {data['route']!r} is no route of the configuration", f"Its routes: {named}.")
+            unknown.setdefault(str(data["route"]), []).append(number)
+            continue
         also = tuple(data.get("alt") or ())
-        found.append(Labelled({**data, "messages": messages}, data["route"], also, str(data.get("lang", ""))))
+        lang = str(data.get("lang", ""))
+        found.append(Labelled({**data, "messages": messages}, data["route"], also, lang, number))
+    if unknown:
+        raise _unknown_routes(unknown, file, routes)
     if not found:
-        raise PlanoError(f"{file}: holds no prompts", _REMEDY)
+        raise _mistake(f"{file}: holds no prompts")
     return found
+
+
+def _mistake(message: str) -> PlanoError:
+    return PlanoError(message, _REMEDY, exit_code=EXIT_USAGE)
+
+
+def _unknown_routes(unknown: Mapping[str, Sequence[int]], file: str, routes: Sequence[str]) -> PlanoError:
+    """All of them at once: they are mostly one mistake, made on many lines."""
+    parts = [f"{name!r} is no route of the configuration ({line_list(lines)})" for name, lines in unknown.items()]
+    first = min(min(lines) for lines in unknown.values())
+    return PlanoError(f"{file}:{first}: {'; '.join(parts)}", f"Its routes: {', '.join(routes)}.", exit_code=EXIT_USAGE)
+
+
+def line_list(lines: Sequence[int], most: int = 10) -> str:
+    """Line numbers for people: "line 3", "lines 3, 7 and 9", of many the first."""
+    shown = [str(line) for line in lines[:most]]
+    if len(lines) > most:
+        return f"lines {', '.join(shown)} and {len(lines) - most} more"
+    return f"line {shown[0]}" if len(shown) == 1 else f"lines {', '.join(shown[:-1])} and {shown[-1]}"
 
 
 @dataclass

@@ -22,6 +22,7 @@ from planoai.errors import PlanoError
 from planoai.home import PlanoHome
 from planoai.prices import load_prices
 from planoai.rendering import BOOTSTRAP, render
+from planoai.router_model import find_router_model
 from planoai.supervisor.spec import HttpOk, ProcessSpec, UnixSocketAccepts
 
 #: What a child process may know of the environment. Keys are not among it.
@@ -81,6 +82,7 @@ def _check_loaded(
         loaded,
         home,
         prices=None if price_file is None else load_prices(loaded.path.parent / Path(price_file).expanduser()),
+        llama=find_router_model(loaded.config, home, loaded.path.parent),
         envoy_version=tuple(int(part) for part in envoy.version.split(".")),
         environ=environ,
         ca_file=find_ca_file(loaded.config.overrides.upstream_tls_ca_path, environ),

@@ -2,15 +2,17 @@
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from brightstaff.settings import RouteSettings, RoutingSettings
-from plano_router.settings import RemoteSettings, RouterSettings
+from plano_router.settings import LlamaSettings, RemoteSettings, RouterSettings
 from plano_router.settings import RouteSettings as DescribedRoute
 from planoai.config import PlanoConfig, RoutingPreference
 from planoai.config.endpoint import endpoint_of
 from planoai.errors import PlanoError
 from planoai.home import PlanoHome
 from planoai.model_strength import strength
+from planoai.session_cache import compile_session_cache
 
 #: Least probability of a route. A language model names a route or none; the classifier spreads its doubts.
 _MIN_CONFIDENCE = 0.2
@@ -19,15 +21,17 @@ Prices = Mapping[str, float]
 """Model, with or without its prefix → US dollars for a million tokens in and a million out."""
 
 
-def compile_routing(config: PlanoConfig, home: PlanoHome, prices: Prices | None = None) -> RoutingSettings | None:
-    """What brightstaff is told; None without routes."""
+def compile_routing(
+    config: PlanoConfig, home: PlanoHome, prices: Prices | None = None, ca_file: str = ""
+) -> RoutingSettings | None:
+    """What brightstaff is told; None without routes. `ca_file` holds certificates for Redis. Raises PlanoError."""
     if not config.routing_preferences:
         return None
     prices = prices or {}
     routing = config.routing
     models = [each.model for each in config.model_providers]
     return RoutingSettings(
-        routes=tuple(_route(each, prices) for each in config.routing_preferences),
+        routes=tuple(_route(each, prices, config) for each in config.routing_preferences),
         socket="" if routing.backend == "off" else str(router_socket(home)),
         apply_to=routing.apply_to,
         min_confidence=_MIN_CONFIDENCE if routing.min_confidence is None else routing.min_confidence,
@@ -42,11 +46,16 @@ def compile_routing(config: PlanoConfig, home: PlanoHome, prices: Prices | None 
         session_ttl_s=float(routing.session_ttl_seconds),
         session_max_entries=routing.session_max_entries,
         session_file=str(home.conversations) if config.workers > 1 else "",
+        session_redis=compile_session_cache(routing.session_cache, ca_file),
+        tenant_header=(routing.session_cache.tenant_header or "").lower(),
     )
 
 
-def compile_router(config: PlanoConfig, home: PlanoHome) -> RouterSettings | None:
-    """What the router process is told; None where none runs. Raises PlanoError."""
+def compile_router(config: PlanoConfig, home: PlanoHome, llama: LlamaSettings | None = None) -> RouterSettings | None:
+    """What the router process is told; None where none runs. Raises PlanoError.
+
+    `llama` is the local model, where there is one (`planoai.router_model`).
+    """
     routing = config.routing
     if not config.routing_preferences or routing.backend == "off":
         return None
@@ -54,7 +63,12 @@ def compile_router(config: PlanoConfig, home: PlanoHome) -> RouterSettings | Non
     if routing.backend == "remote" and remote is None:
         raise PlanoError(
             "routing.backend is `remote`, and no model is named that decides",
-            "Set overrides.llm_routing_model to the name of a channel, or choose another backend.",
+            "Set overrides.llm_routing_model to the name of a channel, or describe an endpoint in routing.remote.",
+        )
+    if routing.backend == "llama" and llama is None:
+        raise PlanoError(
+            "routing.backend: llama needs a model, and there is none",
+            "Set routing.model to the path of a GGUF file, or choose another backend.",
         )
     return RouterSettings(
         socket=str(router_socket(home)),
@@ -64,6 +78,7 @@ def compile_router(config: PlanoConfig, home: PlanoHome) -> RouterSettings | Non
         timeout_s=routing.timeout_ms / 1000,
         context_tokens=config.overrides.orchestrator_model_context_length,
         remote=remote if routing.backend in ("auto", "remote") else None,
+        llama=llama if routing.backend in ("auto", "llama") else None,
     )
 
 
@@ -77,12 +92,21 @@ def price_of(model: str, prices: Prices) -> float | None:
     return prices.get(model, prices.get(model.partition("/")[2]))
 
 
-def _route(preference: RoutingPreference, prices: Prices) -> RouteSettings:
-    models = preference.models
+def _route(preference: RoutingPreference, prices: Prices, config: PlanoConfig) -> RouteSettings:
+    models = tuple(dict.fromkeys(_channel(name, config) for name in preference.models))
     if preference.selection_policy.prefer == "cheapest":
         # Models without a price come last, in their order.
         models = tuple(sorted(models, key=lambda name: _or_infinite(price_of(name, prices))))
-    return RouteSettings(preference.name, preference.description, models, preference.examples)
+    fastest = preference.selection_policy.prefer == "fastest"
+    return RouteSettings(preference.name, preference.description, models, preference.examples, fastest)
+
+
+def _channel(name: str, config: PlanoConfig) -> str:
+    """The channel of a model that is named in any way: conversations are remembered by their channels."""
+    providers = config.model_providers
+    named = [each.model for each in providers if name in (each.model, each.name)]
+    named += [each.model for each in providers if name == each.model_id and not each.is_wildcard]
+    return named[0] if named else name
 
 
 def _or_infinite(price: float | None) -> float:
@@ -94,7 +118,16 @@ def _all(models: Iterable[str], routes: Iterable[RoutingPreference]) -> list[str
 
 
 def _remote(config: PlanoConfig) -> RemoteSettings | None:
-    """The channel that `overrides.llm_routing_model` names."""
+    """The endpoint of `routing.remote`, or the channel that `overrides.llm_routing_model` names."""
+    own = config.routing.remote
+    if own is not None:
+        base_url = own.base_url.rstrip("/")
+        return RemoteSettings(
+            url=f"{base_url}{'' if urlsplit(base_url).path else '/v1'}/chat/completions",
+            model=own.model,
+            key=None if own.access_key is None else own.access_key.get_secret_value(),
+            name=f"routing.remote ({own.model})",
+        )
     named = config.overrides.llm_routing_model or config.overrides.agent_orchestration_model
     found = [each for each in config.model_providers if named in (each.model, each.name)]
     found += [each for each in config.model_providers if named == each.model_id]

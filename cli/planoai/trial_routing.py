@@ -19,6 +19,7 @@ from planoai.config import load_config
 from planoai.errors import PlanoError
 from planoai.home import PlanoHome
 from planoai.prices import load_prices
+from planoai.router_model import find_router_model
 from planoai.routing import compile_router, compile_routing
 
 
@@ -30,6 +31,11 @@ class TrialRouter:
     router: RouterSettings
     fallback: str
     """Where requests go that fit no route, for people."""
+
+    def strength_of_route(self, route: str | None) -> float:
+        """How capable the first model of a route is, 1 to 3; of None, middling: nobody knows the default's task."""
+        models = next((each.models for each in self.settings.routes if each.name == route), None)
+        return 2.0 if models is None else self.settings.strength_of(models[0])
 
     async def route(self, suffix: str, body: Mapping[str, object]) -> tuple[Reading, Routed]:
         """What was read of a request, and what becomes of it. Raises PlanoError when the router fails."""
@@ -63,7 +69,7 @@ def open_trial(config_path: Path, home: PlanoHome, environ: Mapping[str, str], b
     price_file = config.routing.price_file
     prices = None if price_file is None else load_prices(loaded.path.parent / Path(price_file).expanduser())
     settings = compile_routing(config, home, prices)
-    router = compile_router(config, home)
+    router = compile_router(config, home, find_router_model(config, home, loaded.path.parent))
     if settings is None or router is None:
         raise PlanoError(
             f"{config_path}: nothing is routed by intent",

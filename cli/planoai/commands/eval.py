@@ -12,8 +12,7 @@ import click
 from plano_router.engine import open_backend
 from planoai.commands.output import Output, aligned
 from planoai.commands.up import find_config
-from planoai.errors import PlanoError
-from planoai.evaluation import Labelled, Report, measure, read_labelled
+from planoai.evaluation import Labelled, Report, load_labelled, measure
 from planoai.home import PlanoHome
 from planoai.trial_routing import TrialRouter, open_trial
 
@@ -51,11 +50,7 @@ def evaluate(file: Path, *, config: Path | None, backends: tuple[str, ...], as_j
     reports = []
     for backend in backends or (None,):
         router = open_trial(path, home, os.environ, backend)
-        try:
-            text = file.read_text("utf-8")
-        except UnicodeDecodeError:
-            raise PlanoError(f"{file}: is not UTF-8 text", "Save it as UTF-8.") from None
-        labelled = read_labelled(text, str(file), [each.name for each in router.settings.routes])
+        labelled = load_labelled(file, [each.name for each in router.settings.routes])
         reports.append(asyncio.run(_run(router, labelled)))
     if as_json:
         output.raw(json.dumps([as_data(each) for each in reports], ensure_ascii=False, indent=2))
@@ -70,12 +65,7 @@ async def _run(router: TrialRouter, labelled: list[Labelled]) -> Report:
             started_s = time.perf_counter()
             _, routed = await router.ask(backend, "/chat/completions", each.body)
             outcomes.append((each, routed.route, (time.perf_counter() - started_s) * 1000))
-    first_models = {each.name: each.models[0] for each in router.settings.routes}
-
-    def strength_of(route: str | None) -> float:
-        return 2.0 if route is None else router.settings.strength_of(first_models[route])
-
-    return measure(router.router.backend, outcomes, strength_of)
+    return measure(router.router.backend, outcomes, router.strength_of_route)
 
 
 def as_data(report: Report) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from planoai.config.endpoint import interface_agrees
 from planoai.config.introspection import set_without_effect
 from planoai.config.problems import Finding, Path
 from planoai.config.providers import BUILTIN_PROVIDERS, lookup
-from planoai.config.schema import ModelProvider, PlanoConfig, RetryPolicy, Strategy
+from planoai.config.schema import ModelProvider, PlanoConfig, RemoteRouter, RetryPolicy, SessionCache, Strategy
 
 #: A header's name is a `token` of HTTP (RFC 9110, 5.6.2).
 HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -104,6 +104,9 @@ def check(
         *_providers_together(config, lost_providers=lost_providers),
         *_aliases(config, names),
         *_routes(config, names),
+        *_routing_model(config, names),
+        *_remote_router(config.routing.remote),
+        *_session_cache(config.routing.session_cache),
     ]
     for index, provider in enumerate(config.model_providers):
         path: Path = ("model_providers", index)
@@ -248,20 +251,72 @@ def _routes(config: PlanoConfig, names: Names) -> Iterator[Finding]:
 
 def _routing_model(config: PlanoConfig, names: Names) -> Iterator[Finding]:
     """The model that decides about routes must be there when it is wanted."""
+    if not config.routing_preferences or config.routing.remote is not None:
+        return
+    wanted = config.routing.backend == "remote"
     for key in ("llm_routing_model", "agent_orchestration_model"):
         named = getattr(config.overrides, key)
         if named is not None and not names.has(named):
-            yield _error(("overrides", key), "is not a declared model", names.remedy(named))
-    if config.routing.backend == "llama":
-        yield _error(
-            ("routing", "backend"), "is `llama`, which this version does not have", "Choose auto, builtin or remote."
-        )
-    wanted = config.routing.backend == "remote"
+            # Upstream has models of its own, which its users' files name: others than `remote` do without.
+            told = _error if wanted else _warning
+            yield told(("overrides", key), "is not a declared model, and decides nothing", names.remedy(named))
     if wanted and config.overrides.llm_routing_model is None and config.overrides.agent_orchestration_model is None:
         yield _error(
             ("routing", "backend"),
             "is `remote`, and no model is named that decides",
-            "Set overrides.llm_routing_model to the name of a channel, or choose another backend.",
+            "Set overrides.llm_routing_model to the name of a channel, or describe an endpoint in routing.remote.",
+        )
+
+
+def _remote_router(remote: RemoteRouter | None) -> Iterator[Finding]:
+    if remote is None:
+        return
+    path: Path = ("routing", "remote")
+    yield from _base_url(remote.base_url, (*path, "base_url"))
+    if remote.access_key is not None:
+        yield from _key_text(remote.access_key.get_secret_value(), (*path, "access_key"))
+
+
+_REDIS_REMEDY = "Write redis://host:6379/0, redis://user:password@host:6379, or rediss:// for TLS."
+
+
+def _session_cache(cache: SessionCache) -> Iterator[Finding]:
+    path: Path = ("routing", "session_cache")
+    if cache.tenant_header is not None and not HEADER_NAME.fullmatch(cache.tenant_header):
+        yield _error((*path, "tenant_header"), "is not a header name", "Use letters, digits and `-`.")
+    if cache.url is None:
+        if cache.type == "redis":
+            yield _error((*path, "type"), "is `redis`, and there is no `url`", f"Add `url`. {_REDIS_REMEDY}")
+        return
+    if cache.type != "redis":
+        yield _warning(
+            (*path, "url"), "is not used: `type` is `memory`", "Write `type: redis` beside it, or remove it."
+        )
+        return
+    yield from _redis_url(cache.url.get_secret_value(), (*path, "url"))
+
+
+def _redis_url(url: str, path: Path) -> Iterator[Finding]:
+    """No message shows any of it: what is wrong may be the password."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        yield _error(
+            path,
+            "is not a valid URL",
+            f"{_REDIS_REMEDY} Characters such as @ : / # ? of a password are percent-encoded.",
+        )
+        return
+    if parts.scheme not in ("redis", "rediss"):
+        yield _error(path, "is neither a redis:// nor a rediss:// URL", _REDIS_REMEDY)
+    elif not _is_host(host) or port == 0 or any(each.isspace() or not each.isprintable() for each in url):
+        yield _error(path, "has no valid host", _REDIS_REMEDY)
+    elif parts.query or parts.fragment or not re.fullmatch(r"/?\d*", parts.path):
+        yield _error(
+            path,
+            "has something else than the number of a database behind the host",
+            f"{_REDIS_REMEDY} Characters such as @ : / # ? of a password are percent-encoded.",
         )
 
 
@@ -396,8 +451,11 @@ def _key(provider: ModelProvider, path: Path) -> Iterator[Finding]:
                 f"there is no key for `{provider.prefix}`; it will refuse the requests",
                 "Add `access_key: $NAME`, or `passthrough_auth: true` to send the client's own key.",
             )
-    if not key:
-        return
+    if key:
+        yield from _key_text(key, key_path)
+
+
+def _key_text(key: str, key_path: Path) -> Iterator[Finding]:
     if key[:7].lower() == "bearer ":
         yield _error(key_path, "begins with `Bearer`", "Give the key alone; `Bearer` is added to it.")
     elif any(character.isspace() for character in key):

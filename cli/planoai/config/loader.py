@@ -27,7 +27,7 @@ from planoai.config.schema import PlanoConfig
 from planoai.config.source import Document, path_text, read_document
 from planoai.config.validation import Validation, validate
 
-_SECRET_KEYS = frozenset({"access_key", "headers"})
+_SECRET_KEYS = frozenset({"access_key", "headers", "url"})
 _ADDRESS_KEYS = frozenset({"base_url", "http_host", "proxy"})
 #: What may introduce or end a secret in a URL: `user:password@`, `?key=…`.
 _SECRET_IN_URL = re.compile(r"[@?#]")

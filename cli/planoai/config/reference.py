@@ -34,8 +34,8 @@ Editors show this reference while you type when the first line of the file is
 `$NAME`, `${NAME}` and `${NAME:-default}` are replaced by variables of the environment or of `.env`.
 The environment wins.
 A variable that is set to nothing counts as missing, and a missing one without a default stops `planoai up`.
-They are replaced in `access_key`, `base_url`, `http_host`, `proxy`, values of `headers` and
-`overrides.upstream_tls_ca_path`, and nowhere else: a `$` in a description is a dollar.
+They are replaced in `access_key`, `base_url`, `http_host`, `proxy`, values of `headers`,
+`routing.session_cache.url` and `overrides.upstream_tls_ca_path`, and nowhere else: a `$` in a description is a dollar.
 
 `$NAME` counts at the beginning of a word, and in `access_key` only as the whole value; `${NAME}` works anywhere.
 So a literal key may contain a `$`.

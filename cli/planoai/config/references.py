@@ -27,6 +27,10 @@ _FOREIGN_FORM = re.compile(rf"(?:os\.environ/|env[:.]|%|\{{\{{\s*)(?P<name>{_NAM
 
 #: Keys of a provider whose values are expanded, besides `headers`.
 _EXPANDED_KEYS = ("access_key", "base_url", "http_host", "proxy")
+_EXPANDED_IN_ROUTING = {"session_cache": ("url",), "remote": ("base_url", "access_key")}
+
+
+_REDIS_URL = ("routing", "session_cache", "url")
 
 
 @dataclass(frozen=True)
@@ -134,11 +138,11 @@ def _note_key(
 ) -> None:
     """Name the key at `path` for logs, and warn when it looks like a variable without its `$`."""
     index = path[1]
-    assert isinstance(index, int)  # noqa: S101 - `_places` yields list indexes here
+    if isinstance(index, int):  # of a channel
+        names = ", ".join(f"${name}" for name in dict.fromkeys(expansion.names))
+        resolution.key_names[index] = names or ("literal key" if text else "no key")
     if expansion.names:
-        resolution.key_names[index] = ", ".join(f"${name}" for name in dict.fromkeys(expansion.names))
         return
-    resolution.key_names[index] = "literal key" if text else "no key"
     if _LOOKS_LIKE_A_NAME.fullmatch(text) and text in variables:
         resolution.secrets.discard(text)
         resolution.findings.append(
@@ -164,7 +168,7 @@ def _note_key(
 
 
 def _is_secret(path: Path) -> bool:
-    return "access_key" in path or "headers" in path
+    return "access_key" in path or "headers" in path or path == _REDIS_URL
 
 
 def _places(data: dict[str, Any]) -> Iterator[tuple[Path, dict[str, Any], str]]:
@@ -180,6 +184,11 @@ def _places(data: dict[str, Any]) -> Iterator[tuple[Path, dict[str, Any], str]]:
         if isinstance(headers, dict):
             for name in headers:
                 yield ("model_providers", index, "headers", name), headers, name
+    routing = data.get("routing")
+    for section, keys in _EXPANDED_IN_ROUTING.items():
+        values = routing.get(section) if isinstance(routing, dict) else None
+        if isinstance(values, dict):
+            yield from ((("routing", section, key), values, key) for key in keys if key in values)
     overrides = data.get("overrides")
     if isinstance(overrides, dict) and "upstream_tls_ca_path" in overrides:
         yield ("overrides", "upstream_tls_ca_path"), overrides, "upstream_tls_ca_path"

@@ -568,7 +568,9 @@ class SelectionPolicy(_Object):
     """Which of a route's models comes first."""
 
     prefer: Literal["cheapest", "fastest", "none"] = Field(
-        default="none", description="`none`: in the order written. `cheapest`, `fastest`: by price or by latency."
+        default="none",
+        description="`none`: in the order written. `cheapest`: by `routing.price_file`. `fastest`: by the time that "
+        "the first content took lately, as measured here.",
     )
 
 
@@ -594,6 +596,53 @@ class RoutingPreference(_Object):
     )
 
 
+class SessionCache(_Object):
+    """Where it is remembered which conversation has which model."""
+
+    type: Literal["memory", "redis"] = Field(
+        default="memory",
+        description="`memory`: by this gateway, for all its workers, until it ends; `redis`: by a Redis, for all "
+        "gateways that use it (`pip install 'planoai[redis]'`).",
+    )
+    url: SecretStr | None = Field(
+        default=None,
+        description="Where Redis is: `redis://host:6379/0`, `redis://user:password@host`, or `rediss://` for TLS. "
+        "Characters of a password other than letters and digits are percent-encoded. `$NAME` is expanded.",
+        examples=["$REDIS_URL", "rediss://:${REDIS_PASSWORD}@redis.example.com:6380/0"],
+    )
+    key_prefix: Name = Field(
+        default="plano:affinity:",
+        description="What the names of all keys in Redis begin with; a hash of the conversation follows.",
+    )
+    timeout_ms: PositiveInt = Field(
+        default=50,
+        description="Longest time that a request waits for Redis, in milliseconds; then it goes by what this gateway "
+        "remembers itself.",
+    )
+    tenant_header: str | None = Field(
+        default=None,
+        description="Request header whose value tells tenants apart: different values never share a conversation.",
+        examples=["x-tenant-id"],
+    )
+
+
+class RemoteRouter(_Object):
+    """An OpenAI-compatible endpoint that decides about routes and is no channel."""
+
+    base_url: str = Field(
+        description="Where it is; without a path, `/v1` is added. `/chat/completions` below it is asked. `$NAME` is "
+        "expanded.",
+        examples=["http://127.0.0.1:11434"],
+    )
+    model: Name = Field(description="Name of the model, as the endpoint knows it.", examples=["qwen3:4b"])
+    access_key: SecretStr | None = Field(
+        default=None,
+        description="Its API key, sent as `Authorization: Bearer`; `$NAME` as for channels. Without it: no key is "
+        "sent.",
+        examples=["$ROUTER_API_KEY"],
+    )
+
+
 class Routing(_Object):
     """How requests are routed by what they ask. Has an effect only with `routing_preferences`."""
 
@@ -611,7 +660,21 @@ class Routing(_Object):
     backend: Literal["auto", "builtin", "llama", "remote", "off"] = Field(
         default="auto",
         description="What decides: `builtin`, a small classifier; `llama`, a local language model; `remote`, a "
-        "channel or endpoint named in `overrides.llm_routing_model`; `auto`, the best there is; `off`, nothing.",
+        "channel named in `overrides.llm_routing_model`, or `routing.remote`; `auto`, the best there is; `off`, "
+        "nothing.",
+    )
+    model: str | None = Field(
+        default=None,
+        description="Local language model for the backends `llama` and `auto`: the name of one that `planoai models "
+        "pull` has downloaded, or the path of a GGUF file, relative to config.yaml. Without it: the one model in "
+        "`~/.plano/models`, where there is exactly one.",
+        examples=["qwen2.5-1.5b-instruct"],
+    )
+    gpu_layers: Literal["auto"] | Annotated[int, Field(ge=0, strict=True)] = Field(
+        default="auto",
+        description="How many layers of the local model go to the graphics processor; `auto`: all, where llama.cpp was "
+        "built for one.",
+        examples=[0],
     )
     timeout_ms: PositiveInt = Field(
         default=2500, description="Longest time for a decision, in milliseconds; then the request goes on without one."
@@ -633,8 +696,14 @@ class Routing(_Object):
     )
     session_max_entries: PositiveInt = Field(default=10_000, description="How many conversations are remembered.")
     llm_provider: Ignored = Field(default=None, description="Routing model of old versions of upstream.")
-    model: Ignored = Field(default=None, description="Routing model of old versions of upstream.")
-    session_cache: Ignored = Field(default=None, description="Where sessions are remembered, in upstream.")
+    session_cache: SessionCache = Field(
+        default=SessionCache(), description="Where it is remembered which conversation has which model."
+    )
+    remote: RemoteRouter | None = Field(
+        default=None,
+        description="An endpoint for `backend: remote` or `auto` that is no channel. It comes before "
+        "`overrides.llm_routing_model`.",
+    )
     routing_budget: Ignored = Field(default=None, description="Budget for changes of model, in upstream.")
     route_on_user_only: Ignored = Field(default=None, description="What the router reads, in upstream.")
 

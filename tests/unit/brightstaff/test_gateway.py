@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -129,6 +130,23 @@ def test_a_deadline_is_acted_on_when_somebody_free_would_follow(scene: Scene) ->
     for name in ("two/m", "three/m"):
         scene.ledger.change({channel_subject(name): lambda _: Condition(until_s=scene.now_s + 9, cause="503")})
     assert not scene.gateway.would_follow(waiting, timeout, 1.0)
+
+
+def test_the_fastest_channel_comes_first(scene: Scene) -> None:
+    """Those without a figure are tried first; then the quickest leads. Other routes keep their order."""
+    route = Routed("code", ("m", "two/m", "gone/x"), fastest=True)
+    assert route == replace(route, models=scene.gateway.by_speed(route, streams=True, now_s=0.0).models)
+    for name, took_s in (("one/m", 3.0), ("two/m", 0.5)):
+        models = scene.gateway.by_speed(route, streams=True, now_s=0.0).models
+        exchange = scene.gateway.begin(
+            name, ModelCall("/chat/completions", ""), None, Limits(), 0.0, replace(route, models=models), streams=True
+        )
+        assert name == scene.gateway.start_attempt(exchange, 0.0).name
+        scene.gateway.note_answer(exchange, took_s, took_s)
+    assert ("gone/x", "two/m", "m") == scene.gateway.by_speed(route, streams=True, now_s=4.0).models
+    assert route.models == scene.gateway.by_speed(route, streams=False, now_s=4.0).models
+    as_written = replace(route, fastest=False)
+    assert as_written is scene.gateway.by_speed(as_written, streams=True, now_s=4.0)
 
 
 def test_slow_answers_lead_elsewhere(new_channel: Callable[..., Channel]) -> None:

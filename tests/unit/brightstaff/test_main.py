@@ -1,6 +1,7 @@
 """brightstaff.main: the process itself, started as planoai starts it."""
 
 import asyncio
+import gc
 import json
 import os
 import pty
@@ -20,7 +21,7 @@ import msgspec
 import pytest
 
 from brightstaff.ledger import MemoryLedger, SharedLedger
-from brightstaff.main import open_ledger
+from brightstaff.main import open_ledger, open_sessions
 from brightstaff.pb.ext_proc_pb2 import (
     HeaderMap,
     HeaderValue,
@@ -29,7 +30,9 @@ from brightstaff.pb.ext_proc_pb2 import (
     ProcessingRequest,
     ProcessingResponse,
 )
-from brightstaff.settings import Channel, Settings, encode_settings
+from brightstaff.redis_sessions import RedisSessions
+from brightstaff.sessions import ForgivingSessions, MemorySessions
+from brightstaff.settings import Channel, RedisSettings, RoutingSettings, Settings, encode_settings
 
 COMMAND = [sys.executable, "-m", "brightstaff"]
 #: No test waits longer than this.
@@ -253,6 +256,23 @@ def test_neither_arguments_nor_a_closed_input(tmp_path: Path, call: str) -> None
         env=environment(tmp_path), capture_output=True, timeout=PATIENCE_S, check=False,
     )  # fmt: skip
     assert (1, HINT) == (ended.returncode, ended.stderr)
+
+
+def test_conversations_are_kept_where_the_settings_say(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """In memory, in a file, in Redis; where these cannot be used in memory, and the log says so without a password."""
+    redis = RedisSettings("redis://:hunter2@127.0.0.1:1")
+    file = RoutingSettings(session_file=str(tmp_path / "s.sqlite"))
+    shared = open_sessions(file)
+    assert isinstance(shared, ForgivingSessions)
+    assert isinstance(open_sessions(RoutingSettings()), MemorySessions)
+    assert isinstance(open_sessions(msgspec.structs.replace(file, session_redis=redis)), RedisSessions)
+    assert isinstance(open_sessions(RoutingSettings(session_file=str(tmp_path / "missing" / "s"))), MemorySessions)
+    wrong = RedisSettings("redis://:hunter2@127.0.0.1:port")
+    assert isinstance(open_sessions(RoutingSettings(session_redis=wrong)), MemorySessions)
+    assert "Redis cannot be used: its URL is not valid" in caplog.text
+    assert "hunter2" not in caplog.text
+    del shared
+    gc.collect()
 
 
 def test_a_ledger_is_opened_where_the_settings_say(settings: Settings, tmp_path: Path) -> None:

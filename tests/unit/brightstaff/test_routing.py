@@ -1,6 +1,7 @@
 """brightstaff.routing: what becomes of a request by intent."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -129,6 +130,21 @@ def test_the_key_of_a_conversation(headers: dict[str, str], session: str) -> Non
     assert session == found.session
 
 
+def test_tenants_share_no_conversation() -> None:
+    """Where a header tells them apart, it is a part of the key; who sends none is a tenant, too."""
+    settings = msgspec.structs.replace(SETTINGS, tenant_header="x-tenant")
+    found = [
+        planned(settings, session_id="s", x_tenant="one"),
+        planned(settings, session_id="s", x_tenant="two"),
+        planned(settings, session_id="s"),
+        planned(settings, x_tenant="one"),
+        planned(settings),
+    ]
+    keys = [each.session for each in found if isinstance(each, Undecided)]
+    assert 5 == len(set(keys))
+    assert "session-id:s" == keys[2]
+
+
 def test_without_headers_the_beginning_tells_the_conversation() -> None:
     """The same beginning, the same key."""
     first, second = planned(), planned(model="other")
@@ -143,6 +159,18 @@ def test_nothing_to_read() -> None:
     found = planned(messages=[])
     assert isinstance(found, Routed)
     assert found.route is None
+
+
+def test_speed_of_routes_in_the_body() -> None:
+    """As upstream spells it; null does no harm."""
+    for prefer, fastest in (("fastest", True), ("none", False), (None, False)):
+        routes = [{"name": "p", "models": ["a/weak"], "selection_policy": {"prefer": prefer}}]
+        found = planned(routing_preferences=routes)
+        assert isinstance(found, Undecided)
+        assert fastest == found.routes[0].fastest
+    named = planned(routing_preferences=[{**routes[0], "selection_policy": {"prefer": "fastest"}}], x_plano_route="p")
+    assert isinstance(named, Routed)
+    assert named.fastest
 
 
 # -------------------------------------------------------------------- decisions
@@ -177,6 +205,18 @@ def test_a_conversation_stays_unless_another_route_is_clearly_surer() -> None:
     assert "code" == decided(answer(code=0.5, chat=0.35), on_chat).route
     assert "chat" == decided(answer(code=0.45, chat=0.4), on_chat).route
     assert "docs" == decided(answer(docs=0.5, code=0.4), on_code, switch_margin=0.0).route
+
+
+def test_speed_counts_where_no_conversation_is_held() -> None:
+    """A conversation that has a model of the route keeps it."""
+    quick = msgspec.structs.replace(CODE, fastest=True)
+    asked = replace(question(), routes=(quick, CHAT, DOCS))
+    said = answer(code=0.9)
+    pins = (None, Pin("code", "b/other"), Pin("code", "gone/model"), Pin("chat", "a/weak"))
+    found = [decide(SETTINGS, asked, said, pin, 1.0) for pin in pins]
+    assert [True, False, True, True] == [each.fastest for each in found]
+    assert not decided(said).fastest
+    assert housekeeping(SETTINGS, replace(asked, routes=(quick,))).fastest
 
 
 def test_a_conversation_without_a_route_can_get_one() -> None:

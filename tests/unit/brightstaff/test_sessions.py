@@ -35,30 +35,30 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Sess
     shared.close()
 
 
-def test_what_is_put_is_got(store: tuple[Sessions, Clock]) -> None:
+async def test_what_is_put_is_got(store: tuple[Sessions, Clock]) -> None:
     """The last pin counts; a conversation that nobody knows has none."""
     sessions, _ = store
     sessions.put("a", PIN)
     sessions.put("a", Pin(None, "two/m"))
-    assert (Pin(None, "two/m"), None) == (sessions.get("a"), sessions.get("b"))
+    assert (Pin(None, "two/m"), None) == (await sessions.get("a"), await sessions.get("b"))
 
 
-def test_it_ends_after_its_time(store: tuple[Sessions, Clock]) -> None:
+async def test_it_ends_after_its_time(store: tuple[Sessions, Clock]) -> None:
     """Writing prolongs, reading does not."""
     sessions, clock = store
     sessions.put("a", PIN)
     clock.now_s += 9
-    assert PIN == sessions.get("a")
+    assert PIN == await sessions.get("a")
     clock.now_s += 2
-    assert sessions.get("a") is None
+    assert await sessions.get("a") is None
 
 
-def test_memory_holds_no_more_than_its_number() -> None:
+async def test_memory_holds_no_more_than_its_number() -> None:
     """The one that was written longest ago goes first."""
     sessions = MemorySessions(10.0, 2, Clock())
     for key in ("a", "b", "a", "c"):
         sessions.put(key, PIN)
-    assert [True, False, True] == [sessions.get(key) is not None for key in ("a", "b", "c")]
+    assert [True, False, True] == [await sessions.get(key) is not None for key in ("a", "b", "c")]
     assert 2 == len(sessions)
 
 
@@ -75,22 +75,22 @@ def test_the_file_is_swept(tmp_path: Path) -> None:
     sessions.close()
 
 
-def test_workers_share_a_private_file(tmp_path: Path) -> None:
+async def test_workers_share_a_private_file(tmp_path: Path) -> None:
     """What one writes another reads; others on the machine do not."""
     path = tmp_path / "s.sqlite"
     one, two = (SharedSessions(path, 10.0, 3, Clock()) for _ in range(2))
     one.put("a", PIN)
-    assert PIN == two.get("a")
+    assert PIN == await two.get("a")
     assert 0o600 == stat.S_IMODE(path.stat().st_mode)
     one.close()
     two.close()
 
 
-def test_a_store_that_fails_is_no_reason_to_fail() -> None:
+async def test_a_store_that_fails_is_no_reason_to_fail() -> None:
     """What cannot be read is not known; it is told once."""
 
     class Broken:
-        def get(self, key: str) -> Pin | None:
+        async def get(self, key: str) -> Pin | None:
             raise sqlite3.OperationalError(key)
 
         def put(self, key: str, pin: Pin) -> None:
@@ -99,5 +99,5 @@ def test_a_store_that_fails_is_no_reason_to_fail() -> None:
     told: list[str] = []
     sessions = ForgivingSessions(Broken(), told.append)
     sessions.put("a", PIN)
-    assert sessions.get("a") is None
+    assert await sessions.get("a") is None
     assert 1 == len(told)

@@ -1,9 +1,11 @@
 """planoai.evaluation: what a set of labelled prompts says about a router."""
 
+from pathlib import Path
+
 import pytest
 
 from planoai.errors import PlanoError
-from planoai.evaluation import Labelled, measure, read_labelled
+from planoai.evaluation import Labelled, load_labelled, measure, read_labelled
 
 ROUTES = ("code", "chat")
 
@@ -39,6 +41,26 @@ def test_mistakes_have_their_line(text: str, told: str) -> None:
     """What is wrong, and where."""
     with pytest.raises(PlanoError, match=told):
         read_labelled(text, "f", ROUTES)
+
+
+def test_unknown_routes_are_told_all_at_once() -> None:
+    """Each with its lines, of many the first ones."""
+    lines = ['{"prompt": "a", "route": "poems"}'] * 12 + ['{"prompt": "a", "route": "songs"}']
+    with pytest.raises(PlanoError) as error:
+        read_labelled("\n".join(lines), "f", ROUTES)
+    assert error.value.message.startswith("f:1: 'poems' is no route of the configuration (lines 1, 2, 3")
+    assert "10 and 2 more); 'songs' is no route of the configuration (line 13)" in error.value.message
+    assert (2, "Its routes: code, chat.") == (error.value.exit_code, error.value.remedy)
+
+
+def test_a_file(tmp_path: Path) -> None:
+    """Prompts know their lines; what is no text is refused."""
+    path = tmp_path / "f.jsonl"
+    path.write_text('{"text": "a", "route": "code"}\n\n{"prompt": "b", "route": "chat"}\n')
+    assert [1, 3] == [each.line for each in load_labelled(path, ROUTES)]
+    path.write_bytes(b"\xff")
+    with pytest.raises(PlanoError, match="not UTF-8"):
+        load_labelled(path, ROUTES)
 
 
 def test_the_report() -> None:

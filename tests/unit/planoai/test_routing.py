@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from brightstaff.settings import RedisSettings
 from planoai.config import PlanoConfig, parse_config
 from planoai.errors import PlanoError
 from planoai.home import PlanoHome
@@ -41,6 +42,19 @@ def test_defaults() -> None:
     assert ("all", 2.5, "") == (routing.apply_to, routing.timeout_s, routing.session_file)
     assert {"custom/claude-opus-4-6": 3.0, "custom/flash": 1.0} == routing.strengths
     assert ("auto", None, ("write it",)) == (router.backend, router.remote, router.routes[0].examples)
+
+
+def test_models_by_any_name() -> None:
+    """A route's models are channels, however they are named: by these conversations are remembered."""
+    text = CONFIG.replace(
+        "models: [custom/claude-opus-4-6, custom/flash]", "models: [claude-opus-4-6, any/thing, main]"
+    )
+    text = text.replace("{model: custom/flash,", "{model: custom/flash, name: main,")
+    text = text.replace("routing_preferences", "  - {model: any/*, base_url: 'http://b.example'}\nrouting_preferences")
+    routing = compile_routing(config(text=text), HOME)
+    assert routing is not None
+    assert ("custom/claude-opus-4-6", "any/thing", "custom/flash") == routing.routes[0].models
+    assert 3.0 == routing.strength_of("custom/claude-opus-4-6")
 
 
 def test_off() -> None:
@@ -85,6 +99,44 @@ def test_cheapest(prices: dict[str, float], expected: tuple[str, ...]) -> None:
     routing = compile_routing(config(text=text), HOME, prices)
     assert routing is not None
     assert expected == routing.routes[0].models
+
+
+def test_fastest() -> None:
+    """Is for brightstaff, which measures; the order stays as written."""
+    routing = compile_routing(
+        config(text=CONFIG.replace("examples:", "selection_policy: {prefer: fastest}, examples:")), HOME
+    )
+    assert routing is not None
+    assert (True, ("custom/claude-opus-4-6", "custom/flash")) == (routing.routes[0].fastest, routing.routes[0].models)
+
+
+def test_conversations_in_redis() -> None:
+    """Where it is, with which certificates it is checked; its password is in no text."""
+    more = "routing:\n  session_cache: {type: redis, url: 'redis://:$K@h', timeout_ms: 20, tenant_header: X-Tenant}\n"
+    routing = compile_routing(config(more.replace("$K", "${K}")), HOME, ca_file="/ca")
+    assert routing is not None
+    assert RedisSettings("redis://:sk-1@h", "plano:affinity:", 0.02, "/ca") == routing.session_redis
+    assert "x-tenant" == routing.tenant_header
+    assert "sk-1" not in repr(routing)
+
+
+@pytest.mark.parametrize("base_url", ["http://h:1", "http://h:1/", "http://h:1/v1/", "http://h:1/v1"])
+def test_an_endpoint_that_decides(base_url: str) -> None:
+    """One that is no channel, with a key of its own; it comes before a channel that is named."""
+    more = (
+        f"overrides: {{llm_routing_model: flash}}\n"
+        f"routing: {{remote: {{base_url: '{base_url}', model: 'qwen3:4b', access_key: $K}}}}\n"
+    )
+    router = compile_router(config(more), HOME)
+    assert router is not None
+    assert router.remote is not None
+    assert ("http://h:1/v1/chat/completions", "qwen3:4b", "sk-1", "routing.remote (qwen3:4b)") == (
+        router.remote.url,
+        router.remote.model,
+        router.remote.key,
+        router.remote.name,
+    )
+    assert "sk-1" not in repr(router)
 
 
 @pytest.mark.parametrize("named", ["custom/flash", "flash"])

@@ -53,6 +53,7 @@ async def test_a_decision(tmp_path: Path) -> None:
     reading, routed = await router.route(*endpoint_of_body("write a function that parses dates in go"))
     assert ("code", ("a/opus",), "a/opus (the default)") == (routed.route, routed.models, router.fallback)
     assert "parses dates" in reading.text
+    assert [3.0, 1.0, 2.0, 2.0] == [router.strength_of_route(each) for each in ("code", "chat", None, "gone")]
     title = await router.route(*endpoint_of_body("Generate a title for this conversation:\nUser: hi"))
     nothing = await router.route("/chat/completions", {})
     assert ("chat", None) == (title[1].route, nothing[1].route)

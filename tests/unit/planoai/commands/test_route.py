@@ -67,6 +67,12 @@ def test_a_short_turn_shows_what_it_leans_on(config: str, tmp_path: Path) -> Non
     assert "  after    write a function" in result.output
 
 
+def test_nothing_to_route(config: str) -> None:
+    """Neither a prompt nor a file to learn from: the command line is wrong."""
+    result = run("--config", config)
+    assert (2, True) == (result.exit_code, "Give a PROMPT, or --learn FILE" in result.output)
+
+
 def test_a_file_that_is_no_text(config: str, tmp_path: Path) -> None:
     """Is told."""
     path = tmp_path / "x"

@@ -61,9 +61,9 @@ def test_shape_of(annotation: object, expected: FieldShape) -> None:
 def test_set_without_effect() -> None:
     """Keys without effect are found at any depth, and only when they were given."""
     config = PlanoConfig.model_validate(
-        {"tracing": {}, "listeners": [{"name": "a"}, {"router": "x"}], "routing": {"session_cache": None}}
+        {"tracing": {}, "listeners": [{"name": "a"}, {"router": "x"}], "routing": {"routing_budget": None}}
     )
-    assert {("tracing",), ("listeners", 1, "router"), ("routing", "session_cache")} == {
+    assert {("tracing",), ("listeners", 1, "router"), ("routing", "routing_budget")} == {
         path for path, _ in set_without_effect(config)
     }
 

@@ -120,6 +120,10 @@ def test_places() -> None:
         "overrides": {"upstream_tls_ca_path": "$KEY/ca", "llm_routing_model": "$KEY"},
         "routing_preferences": [{"description": "$KEY"}],
         "state_storage": {"connection_string": "$NONE"},
+        "routing": {
+            "session_cache": {"url": "redis://:${KEY}@h", "key_prefix": "$KEY"},
+            "remote": {"base_url": "http://$KEY", "access_key": "$A_1", "model": "$KEY"},
+        },
     }
     before = copy.deepcopy(data)
     resolution = resolve(data, VARIABLES, {})
@@ -135,6 +139,11 @@ def test_places() -> None:
     } == resolution.data["model_providers"][0]
     assert {"upstream_tls_ca_path": "value/ca", "llm_routing_model": "$KEY"} == resolution.data["overrides"]
     assert "$KEY" == resolution.data["routing_preferences"][0]["description"]
+    assert {
+        "session_cache": {"url": "redis://:value@h", "key_prefix": "$KEY"},
+        "remote": {"base_url": "http://value", "access_key": "one", "model": "$KEY"},
+    } == resolution.data["routing"]
+    assert {"value", "one"} == resolution.secrets
     assert {} == resolution.missing
     assert {0: "$KEY"} == resolution.key_names
 
@@ -189,7 +198,8 @@ def test_secrets() -> None:
 
 @pytest.mark.parametrize(
     "data",
-    [{}, {"model_providers": None}, {"model_providers": ["x", {"headers": "x"}, {"access_key": 5}]}, {"overrides": []}],
+    [{}, {"model_providers": None}, {"model_providers": ["x", {"headers": "x"}, {"access_key": 5}]}, {"overrides": []}]
+    + [{"routing": each} for each in ([], {"remote": []}, {"session_cache": {"url": 5}})],
 )
 def test_wrong_types_are_left_alone(data: dict[str, Any]) -> None:
     """What is not what it should be is told by the validation."""

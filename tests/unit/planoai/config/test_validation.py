@@ -68,7 +68,7 @@ def test_broken_names() -> None:
         ({"model_providers": [{"model": "a/b", "nmae": None}]}, [("model_providers", 0, "nmae")]),
         ({"model_aliases": {"x": None}}, [("model_aliases", "x")]),
         ({"listeners": [{"address": None}]}, [("listeners", 0, "address")]),
-        ({"routing": {"session_cache": {"url": None}}, "tracing": {"x": None}}, []),
+        ({"routing": {"routing_budget": {"x": None}}, "tracing": {"x": None}}, []),
         ({"model_providers": [{"model": None}]}, [("model_providers", 0, "model")]),
     ],
 )

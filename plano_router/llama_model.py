@@ -10,7 +10,8 @@ from typing import Any
 from plano_router.answer import RouterError
 from plano_router.llama_runtime import complaints, log
 
-_MAGIC = b"GGUF"
+#: With what every GGUF file begins (https://github.com/ggml-org/ggml/blob/master/docs/gguf.md).
+MAGIC = b"GGUF"
 #: More layers than any model has: all of them.
 _ALL_LAYERS = 9999
 _NAMES = ("general.name", "general.basename", "general.finetune")
@@ -150,10 +151,10 @@ def check_file(path: Path) -> None:
     """What can be said of a model file without loading it. Raises RouterError."""
     try:
         with path.open("rb") as file:
-            start = file.read(len(_MAGIC))
+            start = file.read(len(MAGIC))
     except OSError as error:
         raise RouterError(f"{path}: {error.strerror}. Download one: planoai models pull NAME") from None
-    if start != _MAGIC:
+    if start != MAGIC:
         raise RouterError(f"{path} is no GGUF file. Download it anew: planoai models pull NAME")
 
 

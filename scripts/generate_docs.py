@@ -16,14 +16,19 @@ DOCS = ROOT / "docs"
 
 def commands(group: click.Group) -> Iterator[tuple[str, str]]:
     """Name and help text of every command, as the terminal shows it."""
-    context = click.Context(group, info_name="planoai", terminal_width=100, max_content_width=100)
-    yield "planoai", group.get_help(context)
-    for name in group.list_commands(context):
-        command = group.get_command(context, name)
-        if command is None or command.hidden:
-            continue
-        inner = click.Context(command, info_name=name, parent=context, terminal_width=100, max_content_width=100)
-        yield f"planoai {name}", command.get_help(inner)
+    yield from described(click.Context(group, info_name="planoai", terminal_width=100, max_content_width=100))
+
+
+def described(context: click.Context) -> Iterator[tuple[str, str]]:
+    """A command, and the commands that it has."""
+    command = context.command
+    yield context.command_path, command.get_help(context)
+    for name in command.list_commands(context) if isinstance(command, click.Group) else ():
+        inner = command.get_command(context, name)
+        if inner is not None and not inner.hidden:
+            yield from described(
+                click.Context(inner, info_name=name, parent=context, terminal_width=100, max_content_width=100)
+            )
 
 
 def cli_markdown() -> str:

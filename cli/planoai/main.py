@@ -20,6 +20,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "explain": ("planoai.commands.explain:explain", "Tell why a request went where it did."),
     "route": ("planoai.commands.route:route", "Tell where a prompt would go by intent, and why."),
     "eval": ("planoai.commands.eval:evaluate", "Measure the routing with prompts whose routes you know."),
+    "models": ("planoai.commands.models:models", "Local language models for the router: list, pull, remove."),
     "recover": ("planoai.commands.recover:recover", "End the cool-downs of channels: ask them again now."),
     "logs": ("planoai.commands.logs:logs", "Show the logs, or follow them."),
     "validate": ("planoai.commands.validate:validate", "Check a configuration without starting anything."),

@@ -9,6 +9,7 @@ from plano_router.settings import LlamaSettings
 from planoai.config import PlanoConfig
 from planoai.errors import PlanoError
 from planoai.home import PlanoHome
+from planoai.models.store import model_file, models_folder, stored_models
 
 _SUFFIX = ".gguf"
 
@@ -37,24 +38,19 @@ def model_path(named: str, home: PlanoHome, folder: Path) -> Path:
     """The file that `routing.model` names: a path, relative to `folder`, or the name of a model that was downloaded."""
     if "/" in named or named.lower().endswith(_SUFFIX):
         return folder / Path(named).expanduser()
-    return models_folder(home) / f"{named}{_SUFFIX}"
-
-
-def models_folder(home: PlanoHome) -> Path:
-    """Where downloaded models are."""
-    return home.root / "models"
+    return model_file(home, named)
 
 
 def _only_one(home: PlanoHome, *, required: bool) -> Path | None:
-    found = sorted(models_folder(home).glob(f"*{_SUFFIX}"))
+    found = stored_models(home)
     if len(found) == 1:
-        return found[0]
+        return found[0].path
     if not required:
         return None
     if found:
         raise PlanoError(
-            f"routing.backend: llama needs to know which model: there are {', '.join(each.stem for each in found)}",
-            f"Name one: `routing: {{model: {found[0].stem}}}`.",
+            f"routing.backend: llama needs to know which model: there are {', '.join(each.name for each in found)}",
+            f"Name one: `routing: {{model: {found[0].name}}}`.",
         )
     raise PlanoError(
         f"routing.backend: llama needs a model: there is none in {models_folder(home)}",

@@ -9,7 +9,8 @@ from plano_router.settings import LlamaSettings
 from planoai.config.schema import PlanoConfig
 from planoai.errors import PlanoError
 from planoai.home import PlanoHome
-from planoai.router_model import find_router_model, models_folder
+from planoai.models.store import models_folder
+from planoai.router_model import find_router_model
 
 
 @pytest.fixture

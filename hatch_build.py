@@ -9,6 +9,25 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 ROOT = Path(__file__).parent
 MODEL = "plano_router/intents.npz"
+#: Beside the library, what the classifier follows from.
+SOURCES = (
+    "boilerplate.py",
+    "claims.py",
+    "classifier.py",
+    "descent.py",
+    "encoding.py",
+    "evidence.py",
+    "features.py",
+    "library.py",
+    "matching.py",
+    "phrases.py",
+    "reading.py",
+    "train.py",
+    "train_matching.py",
+    "trimming.py",
+    "words.npz",
+    "words.py",
+)
 
 
 class TrainRouter(BuildHookInterface):
@@ -34,9 +53,8 @@ class TrainRouter(BuildHookInterface):
 def digest() -> str:
     """Of everything that the classifier follows from."""
     package = ROOT / "plano_router"
-    modules = [package / f"{name}.py" for name in ("boilerplate", "features", "reading", "train", "trimming")]
     sums = hashlib.sha256()
-    for path in [*modules, *sorted((package / "library").rglob("*"))]:
+    for path in [*(package / name for name in SOURCES), *sorted((package / "library").rglob("*"))]:
         if path.is_file():
             sums.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     return sums.hexdigest()

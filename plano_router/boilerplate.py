@@ -40,6 +40,11 @@ _DROPPED_BLOCKS = (
     "tools",
     "tool_definitions",
     "available_tools",
+    "context",
+    "current_file",
+    "uploaded_files",
+    "browser_state",
+    "agent_history",
 )
 _DROPPED = re.compile(
     "|".join(
@@ -50,26 +55,38 @@ _DROPPED = re.compile(
 #: Only the tags go; what they hold is the user's.
 _UNWRAPPED = re.compile(
     r"</?(?:task|user_query|userRequest|user_message|user_request|feedback|answer|request|prompt|query|command-name"
-    r"|command-args|bash-input|message)(?:\s[^>]*)?>"
+    r"|command-args|bash-input|message|attachments|additional_data|attached_files|pr_description|issue_description"
+    r"|problem_statement|issue)(?:\s[^>]*)?>"
 )
 #: Files that were attached: that there is one, and its beginning and end, is left to `trim`.
 _ATTACHED = re.compile(
-    r"<(file_content|file|document|attachment|attached_file|file_contents|ide_selection)\b([^>]*)>(.*?)</\1>",
+    r"<(file_content|file|document|attachment|attached_file|file_contents|ide_selection|selection|terminal_selection"
+    r"|git_diff|linter_errors|url_content)\b([^>]*)>(.*?)</\1>",
     re.DOTALL,
 )
 #: Codex puts AGENTS.md before the first turn, under this heading.
 _AGENTS_MD = re.compile(r"\A\s*# AGENTS\.md instructions\b.*\Z", re.DOTALL)
 #: OpenClaw and chat bridges date each turn: "[Telegram Ann 2026-01-31 10:11 UTC] hello".
-_STAMP = re.compile(r"\A\s*\[[^\]\n]{0,80}\d{1,2}:\d{2}[^\]\n]{0,40}\]\s*")
+_STAMP = re.compile(
+    r"\A\s*\[(?:[^\]\n]{0,80}\d{1,2}:\d{2}[^\]\n]{0,40}"
+    r"|(?:Telegram|WhatsApp|Slack|Discord|Signal|iMessage|Teams|Matrix|Feishu|飞书|DingTalk|钉钉|WeChat|微信|WeCom|企业微信)"
+    r"\b[^\]\n]{0,80})\]\s*"
+)
+#: Cline and its kin send the results of tools as if the user had said them, and remind the model of its tools.
+_RESULT = re.compile(r"\A\s*\[\w+(?: for '[^\n]*')?\] Result:|\A\s*\[ERROR\] You did not use a tool")
+_FEEDBACK = re.compile(r"<feedback>(.*?)(?:</feedback>|\Z)", re.DOTALL)
 _CACHE_NOTE = re.compile(r"\[(?:Request interrupted by user[^\]]*|Image #\d+|message_id:[^\]]*)\]")
 _BLANK_LINES = re.compile(r"\n\s*\n\s*\n+")
 
 
 def strip_boilerplate(text: str) -> str:
     """The words of the user."""
+    if _RESULT.search(text):
+        # Beside a result there may be what the user thinks of it.
+        text = "\n".join(_FEEDBACK.findall(text))
     if "<" in text:
         text = _DROPPED.sub("", text)
-        text = _ATTACHED.sub(lambda found: f"\n{found.group(2).strip()}\n```\n{found.group(3).strip()}\n```\n", text)
+        text = _ATTACHED.sub(lambda found: f"\n```\n{found.group(2).strip()}\n{found.group(3).strip()}\n```\n", text)
         text = _UNWRAPPED.sub("", text)
     if "AGENTS.md" in text[:200]:
         text = _AGENTS_MD.sub("", text)

@@ -5,6 +5,7 @@ the words of the beginning and of the end once more under names of their own (re
 between), and marks for what the text is made of: code, traces, diffs, links, questions.
 """
 
+import functools
 import itertools
 import re
 import unicodedata
@@ -52,6 +53,7 @@ _MARKS: tuple[tuple[str, re.Pattern[str]], ...] = (
 )
 _SECTIONS = 8
 _WORD_WEIGHT, _PAIR_WEIGHT, _GRAM_WEIGHT, _EDGE_WEIGHT, _MARK_WEIGHT = 1.0, 0.9, 0.45, 0.7, 0.8
+_CODE_WEIGHT, _PIECE_WEIGHTS = 0.25, (0.9, 0.6)
 
 Features = tuple[NDArray[np.int32], NDArray[np.float32]]
 
@@ -59,47 +61,62 @@ Features = tuple[NDArray[np.int32], NDArray[np.float32]]
 def features(text: str, context: str = "", context_weight: float = 0.5) -> Features:
     """Buckets and values, of length 1 as a vector. `context` is what was said before, of less weight."""
     weights: dict[int, float] = {}
-    for name, weight in _named(text):
-        bucket = _bucket(name)
-        weights[bucket] = weights.get(bucket, 0.0) + weight
+    _add(weights, text, 1.0)
     if context:
-        for name, weight in _named(context):
-            bucket = _bucket(name)
-            weights[bucket] = weights.get(bucket, 0.0) + weight * context_weight
+        _add(weights, context, context_weight)
     buckets = np.fromiter(weights.keys(), np.int32, len(weights))
     values = np.sqrt(np.fromiter(weights.values(), np.float32, len(weights))).astype(np.float32)
     norm = float(np.linalg.norm(values))
     return buckets, (values / np.float32(norm)).astype(np.float32) if norm else values
 
 
+def _add(weights: dict[int, float], text: str, factor: float) -> None:
+    prose = _CODE.sub(" ", text)
+    bare = unicodedata.normalize("NFKC", prose).lower()
+    tokens = _TOKEN.findall(bare)
+    for name, weight in itertools.chain(_marks(text, prose, tokens), _words(tokens), _pieces(bare)):
+        bucket = _bucket(name)
+        weights[bucket] = weights.get(bucket, 0.0) + weight * factor
+    for token in tokens:
+        if len(token) >= 3 and token.isascii():
+            buckets, weight = _grams(token)
+            for bucket in buckets:
+                weights[bucket] = weights.get(bucket, 0.0) + weight * factor
+
+
 def _bucket(name: str) -> int:
     return zlib.crc32(name.encode("utf-8", "surrogatepass")) & (BUCKETS - 1)
 
 
-def _named(text: str) -> Iterator[tuple[str, float]]:
+@functools.lru_cache(maxsize=16384)
+def _grams(token: str) -> tuple[tuple[int, ...], float]:
+    """The n-grams of a word as buckets, and the weight of each. Words come again."""
+    padded = f"<{token}>"
+    buckets = tuple(
+        _bucket(f"g:{padded[start : start + size]}") for size in (3, 4, 5) for start in range(len(padded) - size + 1)
+    )
+    return buckets, _GRAM_WEIGHT * 3 / len(padded)
+
+
+def _marks(text: str, prose: str, tokens: list[str]) -> Iterator[tuple[str, float]]:
+    """What the text is made of, and the words of its code."""
     for mark, pattern in _MARKS:
         if pattern.search(text):
             yield f"m:{mark}", _MARK_WEIGHT
-    prose = _CODE.sub(" ", text)
-    bare = unicodedata.normalize("NFKC", prose).lower()
-    tokens = _TOKEN.findall(bare)
     yield f"m:length{min(len(tokens), 400).bit_length()}", _MARK_WEIGHT
     if len(prose) < len(text):
         inside = unicodedata.normalize("NFKC", text).lower()
-        for token in set(_TOKEN.findall(inside)):
-            yield f"c:{token}", 0.25
-    yield from _words(tokens)
-    for token in tokens:
-        if not token.isascii() or len(token) < 3:
-            continue
-        padded = f"<{token}>"
-        for size in (3, 4, 5):
-            for start in range(len(padded) - size + 1):
-                yield f"g:{padded[start : start + size]}", _GRAM_WEIGHT * 3 / len(padded)
+        # Each once, in an order that is the same in every process.
+        for token in dict.fromkeys(_TOKEN.findall(inside)):
+            yield f"c:{token}", _CODE_WEIGHT
+
+
+def _pieces(bare: str) -> Iterator[tuple[str, float]]:
+    """Pairs and triples of characters, where words have no spaces between them."""
     for run in _CJK_RUN.findall(bare):
         for size in (2, 3):
             for start in range(len(run) - size + 1):
-                yield f"z:{run[start : start + size]}", 0.9 if size == 2 else 0.6
+                yield f"z:{run[start : start + size]}", _PIECE_WEIGHTS[size - 2]
 
 
 def _words(tokens: list[str]) -> Iterator[tuple[str, float]]:

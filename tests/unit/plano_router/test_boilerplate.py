@@ -28,7 +28,7 @@ def test_what_agents_wrap_around(text: str, expected: str) -> None:
 
 def test_attached_files_stay_as_blocks() -> None:
     """What is attached says something about the intent; `trim` cuts it."""
-    assert 'path="a.py"\n```\nx = 1\n```' in strip_boilerplate('see <file path="a.py">\nx = 1\n</file>')
+    assert 'see \n```\npath="a.py"\nx = 1\n```' == strip_boilerplate('see <file path="a.py">\nx = 1\n</file>')
 
 
 @pytest.mark.parametrize(
@@ -62,3 +62,35 @@ def test_agents_own_requests(system: str, newest: str) -> None:
 def test_peoples_requests(newest: str) -> None:
     """What looks alike and is somebody's own."""
     assert not is_housekeeping("You are a coding agent.", newest)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[read_file for 'src/a.ts'] Result:\n1 | const x = 1",
+        "[search_files for 'ListView' in 'lib'] Result:\nlib/feed.dart",
+        "[execute_command] Result:\nok",
+        "[ERROR] You did not use a tool in your previous response! Please retry with a tool use.",
+    ],
+)
+def test_results_of_tools_in_the_users_name(text: str) -> None:
+    """Are not the user's words; what the user thinks of them is."""
+    assert "" == strip_boilerplate(text)
+    assert "no, the other file" == strip_boilerplate(f"{text}\n<feedback>\nno, the other file\n</feedback>")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[Slack #oncall thread, from Deniz] is it down?",
+        "[飞书 值班群 小周] is it down?",
+        "<context>\nThe current date is 2026-01-12.\n</context>\nis it down?",
+        "<uploaded_files>\n/testbed\n</uploaded_files>\nis it down?",
+        "<additional_data>\n<current_file>\nPath: a.py\n</current_file>\n</additional_data>\n"
+        "<user_query>is it down?</user_query>",
+    ],
+)
+def test_what_editors_and_chats_add(text: str) -> None:
+    """Goes; a remark in brackets stays."""
+    assert "is it down?" == strip_boilerplate(text)
+    assert "[urgent] is it down?" == strip_boilerplate("[urgent] is it down?")

@@ -26,13 +26,13 @@ def classifier() -> Classifier:
 )
 def test_intents(classifier: Classifier, text: str, intent: str) -> None:
     """Plain requests in English and Chinese."""
-    assert intent == classifier.intents[int(classifier.prompts.probabilities(text).argmax())]
+    assert intent == classifier.intents[int(classifier.prompts.probabilities(classifier.encode(text)).argmax())]
 
 
 def test_probabilities(classifier: Classifier) -> None:
     """They add up to 1, also for texts of which nothing is known."""
     for text in ("", "zzzz qqqq", "fix it"):
-        assert 1 == pytest.approx(float(classifier.prompts.probabilities(text).sum()), abs=1e-4)
+        assert 1 == pytest.approx(float(classifier.prompts.probabilities(classifier.encode(text)).sum()), abs=1e-4)
 
 
 def test_softmax_is_stable() -> None:

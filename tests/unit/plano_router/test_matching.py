@@ -1,24 +1,16 @@
-"""plano_router.matching: which intents the routes of a configuration cover."""
+"""plano_router.matching: a probability for each route of any configuration."""
 
 import pytest
 
 from plano_router.answer import Route
 from plano_router.classifier import Classifier
-from plano_router.matching import Matcher, phrases_of
+from plano_router.matching import Matcher
 
 
 @pytest.fixture(scope="module")
 def classifier() -> Classifier:
     """That of the package."""
     return Classifier.load()
-
-
-def test_a_description_is_read_phrase_by_phrase() -> None:
-    """Separators and fillers of English and Chinese descriptions; the name comes last."""
-    route = Route("code_review", "reviewing pull requests, e.g. finding bugs and bad style; 代码评审、代码检查")
-    assert ["reviewing pull", "finding bugs", "bad style", "代码评审", "代码检查", "code review"] == [
-        " ".join(phrase.split()) for phrase in phrases_of(route)
-    ]
 
 
 @pytest.mark.parametrize(
@@ -49,7 +41,7 @@ def test_examples_make_a_route_likelier(classifier: Classifier) -> None:
     plain = (Route("a", "writing code"), Route("b", "cooking"))
     taught = (Route("a", "writing code"), Route("b", "cooking", (prompt,)))
     before, after = (Matcher.build(classifier, routes).ask(prompt).probabilities["b"] for routes in (plain, taught))
-    assert after > 2 * before
+    assert after > before + 0.2
 
 
 def test_no_routes(classifier: Classifier) -> None:

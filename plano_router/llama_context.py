@@ -35,8 +35,8 @@ class LlamaContext:
         self._model = model
         self.prefixes: list[list[int]] = [[] for _ in range(prefixes)]
         """What is evaluated of each."""
-        self.evaluated = 0
-        """Tokens that went through the model so far."""
+        self.begun, self.evaluated = 0, 0
+        """Tokens that llama.cpp was given, and that went through the model, so far."""
         self._late: Callable[[], bool] = _never
         most = int(library.llama_max_parallel_sequences())
         if prefixes + answers > most:
@@ -172,6 +172,7 @@ class LlamaContext:
             batch.n_seq_id[index] = len(sequences)
             ctypes.memmove(batch.seq_id[index], (ctypes.c_int32 * len(sequences))(*sequences), 4 * len(sequences))
             batch.logits[index] = wanted
+        self.begun += len(rows)
         self._late = late
         try:
             outcome = self._library.llama_decode(self._pointer, batch)

@@ -122,13 +122,13 @@ class LlamaDecider:
         return time.monotonic() - started_s
 
     def _timed_score(self, plan: _Plan, prompt: Sequence[int], late: Late) -> list[float]:
-        before, started_s = self.context.evaluated, time.monotonic()
+        before, started_s = self.context.begun, time.monotonic()
         try:
             found = self._score(plan, prompt, late)
         except TooLateError:
-            self.pace.missed(self.context.evaluated - before, time.monotonic() - started_s)
+            self.pace.missed(self.context.begun - before, time.monotonic() - started_s)
             raise
-        self.pace.saw(self.context.evaluated - before, time.monotonic() - started_s)
+        self.pace.saw(self.context.begun - before, time.monotonic() - started_s)
         return found
 
     def _score(self, plan: _Plan, prompt: Sequence[int], late: Late) -> list[float]:

@@ -23,10 +23,13 @@ def test_the_budget_follows_from_the_time(tokens_per_s: float, timeout_s: float,
 
 
 def test_the_pace_is_followed() -> None:
-    """Long decisions say how quick the machine is now; short ones do not, and lateness says that it is slower."""
+    """By long decisions; short ones only say that it is quicker, late ones that it is slower."""
     pace = Pace(1000)
     pace.saw(10, 1)
     assert 1000 == pace.tokens_per_s
+    pace.saw(10, 0.005)
+    assert 1300 == pace.tokens_per_s
+    pace = Pace(1000)
     pace.saw(500, 1)
     assert 850 == pace.tokens_per_s
     pace.missed(200, 2)

@@ -3,14 +3,10 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
-import aiohttp
-
 from plano_router.answer import Route, RouterError
 from plano_router.backends import AutoBackend, Backend, BuiltinBackend
 from plano_router.classifier import Classifier
 from plano_router.llama_backend import Decider, open_llama
-from plano_router.llama_decider import LlamaDecider
-from plano_router.remote import RemoteBackend
 from plano_router.settings import RouterSettings
 
 
@@ -25,6 +21,9 @@ async def open_backend(settings: RouterSettings, *, background: bool = False) ->
     async with AsyncExitStack() as stack:
         model: Backend | None = None
         if settings.llama is not None and kind in ("auto", "llama"):
+            # Only now, as below: what other backends need would add a fifth to the memory of the built-in one.
+            from plano_router.llama_decider import LlamaDecider  # noqa: PLC0415
+
             llama = settings.llama
 
             def load(stopped: Callable[[], bool]) -> Decider:
@@ -32,6 +31,10 @@ async def open_backend(settings: RouterSettings, *, background: bool = False) ->
 
             model = await stack.enter_async_context(open_llama(load, background=background))
         elif settings.remote is not None and kind in ("auto", "remote"):
+            import aiohttp  # noqa: PLC0415
+
+            from plano_router.remote import RemoteBackend  # noqa: PLC0415
+
             session = await stack.enter_async_context(aiohttp.ClientSession(trust_env=True))
             model = RemoteBackend(settings.remote, routes, settings.context_tokens, session)
         if kind == "builtin" or (kind == "auto" and model is None):

@@ -21,10 +21,12 @@ from planoai.home import PlanoHome
 from . import contenders as start
 from .contenders import BenchError, Contender
 from .failover import show_failover
+from .local_model import show_local_model
 from .measure import Measurement, Memory, measure_rounds, resident_mib, warm_up
 from .micro import show_micro
 from .report import RunData, show, this_machine, write_json
-from .routing_quality import show_routing
+from .routed import show_routed
+from .routing_quality import recommended_routes, show_curve, show_routing
 from .scenarios import Cell, cells
 
 _LITELLM_FOLDER = Path(".venv-litellm")
@@ -50,6 +52,11 @@ _QUICK_ROUNDS, _QUICK_SECONDS = 1, 0.3
 @click.option("--failover", is_flag=True, help="Instead: what it costs when a channel fails and the next one answers.")
 @click.option("--micro", is_flag=True, help="Instead: parts of brightstaff alone, without processes and sockets.")
 @click.option("--routing", is_flag=True, help="Instead: how often the built-in router is right, and how quick it is.")
+@click.option("--routing-curve", is_flag=True, help="Instead: what more examples bring. Trains four times.")
+@click.option("--routed", is_flag=True, help="Instead: what routing adds to a request, and the router's memory.")
+@click.option(
+    "--llama", is_flag=True, help="Instead: how quickly local models decide. Writes 1.5 GB of random weights."
+)
 def main(
     *,
     rounds: int,
@@ -62,14 +69,24 @@ def main(
     failover: bool,
     micro: bool,
     routing: bool,
+    routing_curve: bool,
+    routed: bool,
+    llama: bool,
 ) -> None:
     """Measure requests/s, latency, CPU time and memory of Plano, as ratios to Envoy alone on the same upstream."""
     console = Console() if sys.stdout.isatty() else Console(width=_WIDTH_IN_A_FILE)
     if micro:
         show_micro(console)
         return
-    if routing:
-        show_routing(console)
+    for wanted, shown in ((routing, show_routing), (routing_curve, show_curve), (llama, _show_llama)):
+        if wanted:
+            shown(console)
+            return
+    if routed:
+        try:
+            show_routed(console)
+        except BenchError as error:
+            raise click.ClickException(str(error)) from None
         return
     if quick:
         rounds, seconds = _QUICK_ROUNDS, _QUICK_SECONDS
@@ -93,6 +110,10 @@ def main(
     show(console, chosen, data)
     if json_path is not None:
         write_json(json_path, data)
+
+
+def _show_llama(console: Console) -> None:
+    show_local_model(console, recommended_routes())
 
 
 def _named_python(text: str) -> tuple[str, Path]:

@@ -18,6 +18,8 @@ from plano_router.backends import BuiltinBackend
 from plano_router.classifier import Classifier
 from plano_router.question import Question
 from plano_router.reading import Kind, read_request, read_text
+from plano_router.train import arrays_with_matching, arrays_without_matching
+from plano_router.words import WordVectors
 from planoai.evaluation import Labelled, Report, measure
 
 SETS = Path(__file__).parent / "routing"
@@ -36,6 +38,32 @@ def show_routing(console: Console) -> None:
         table.add_row(name, *_row(_report(classifier, config["routes"], [p for p in prompts if p["config"] == name])))
     console.print(table)
     _show_times(console, classifier, configs["seven"]["routes"])
+
+
+def show_curve(console: Console) -> None:
+    """The same accuracy with classifiers that have learned from a part of the examples."""
+    words = WordVectors.load()
+    configs = yaml.safe_load((SETS / "configs.yaml").read_text("utf-8"))
+    prompts = [*_lines(SETS / "seven.jsonl"), *_lines(SETS / "custom.jsonl")]
+    table = Table(title="what more examples bring")
+    for column in ("share of the examples", "seven", "other configurations"):
+        table.add_column(column, justify="right")
+    for share in (0.125, 0.25, 0.5, 1.0):
+        arrays = arrays_with_matching(arrays_without_matching(words, share=share), words)
+        classifier = Classifier.from_arrays(arrays, words)
+        found = {
+            name: _report(classifier, config["routes"], [p for p in prompts if p["config"] == name]).strict.share
+            for name, config in configs.items()
+        }
+        others = [value for name, value in found.items() if name != "seven"]
+        table.add_row(f"{share:.3f}", f"{found['seven'] * 100:.1f}", f"{sum(others) / len(others) * 100:.1f}")
+    console.print(table)
+
+
+def recommended_routes() -> tuple[Route, ...]:
+    """Those of the recommended configuration."""
+    configs = yaml.safe_load((SETS / "configs.yaml").read_text("utf-8"))
+    return tuple(Route(each["name"], " ".join(each["description"].split())) for each in configs["seven"]["routes"])
 
 
 def _lines(path: Path) -> Iterable[dict[str, Any]]:

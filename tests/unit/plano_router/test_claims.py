@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_library import some_words, write_library
 
 from plano_router.claims import claim, prior_of, shares_of
 from plano_router.classifier import Classifier
 from plano_router.train import build
+from small_library import some_words, write_library
 
 
 @pytest.fixture

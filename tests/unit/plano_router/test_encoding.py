@@ -1,9 +1,8 @@
 """plano_router.encoding: a text as the built-in router sees it."""
 
-from small_library import some_words
-
 from plano_router.encoding import encode
 from plano_router.features import features
+from small_library import some_words
 
 
 def test_both_sides() -> None:

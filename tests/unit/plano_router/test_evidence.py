@@ -4,13 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_library import some_words, write_library
 
 from plano_router.answer import Route
 from plano_router.classifier import Classifier
 from plano_router.evidence import Described, Postings
 from plano_router.features import features
 from plano_router.train import build
+from small_library import some_words, write_library
 
 ROUTES = (Route("kitchen", "food, recipes, baking bread"), Route("trips", "hotels"))
 

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-from small_library import write_library
 
 from plano_router.answer import Route
 from plano_router.library import read_configurations, read_examples, read_intents, read_phrases, taxonomy
+from small_library import write_library
 
 
 @pytest.fixture

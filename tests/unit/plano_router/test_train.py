@@ -4,13 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_library import some_words, write_library
 
 from plano_router.classifier import Classifier
 from plano_router.features import BUCKETS
 from plano_router.library import read_configurations, read_examples
 from plano_router.matching import Matcher
 from plano_router.train import arrays_without_matching, build, matrix
+from small_library import some_words, write_library
 
 
 @pytest.fixture

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_library import some_words, write_library
 
 from plano_router.classifier import Classifier
 from plano_router.library import Configuration, read_configurations
 from plano_router.train import arrays_without_matching
 from plano_router.train_matching import Observations, _cross_entropy, learn
+from small_library import some_words, write_library
 
 
 @pytest.fixture

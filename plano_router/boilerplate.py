@@ -73,7 +73,7 @@ _STAMP = re.compile(
     r"\b[^\]\n]{0,80})\]\s*"
 )
 #: Cline and its kin send the results of tools as if the user had said them, and remind the model of its tools.
-_RESULT = re.compile(r"\A\s*\[\w+(?: for '[^\n]*')?\] Result:|\A\s*\[ERROR\] You did not use a tool")
+_RESULT = re.compile(r"\A\s*\[\w+(?: [^\n]*)?\] Result:|\A\s*\[ERROR\] You did not use a tool")
 _FEEDBACK = re.compile(r"<feedback>(.*?)(?:</feedback>|\Z)", re.DOTALL)
 _CACHE_NOTE = re.compile(r"\[(?:Request interrupted by user[^\]]*|Image #\d+|message_id:[^\]]*)\]")
 _BLANK_LINES = re.compile(r"\n\s*\n\s*\n+")

@@ -26,7 +26,7 @@ _SHOWN_CONFUSIONS = 12
     "--backend",
     "backends",
     multiple=True,
-    type=click.Choice(["auto", "builtin", "remote"]),
+    type=click.Choice(["auto", "builtin", "llama", "remote"]),
     help="What decides; several times, to compare.  [default: `routing.backend`]",
 )
 @click.option("--json", "as_json", is_flag=True, help="For scripts: a list of reports.")

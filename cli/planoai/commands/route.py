@@ -27,7 +27,7 @@ _SHOWN = 300
 @click.option("--config", "config", type=click.Path(path_type=Path), help="The configuration.  [default: as for `up`]")
 @click.option(
     "--backend",
-    type=click.Choice(["auto", "builtin", "remote"]),
+    type=click.Choice(["auto", "builtin", "llama", "remote"]),
     help="What decides.  [default: `routing.backend` of the configuration]",
 )
 @click.option("--json", "as_json", is_flag=True, help="For scripts: one object.")

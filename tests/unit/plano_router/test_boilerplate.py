@@ -70,6 +70,7 @@ def test_peoples_requests(newest: str) -> None:
         "[read_file for 'src/a.ts'] Result:\n1 | const x = 1",
         "[search_files for 'ListView' in 'lib'] Result:\nlib/feed.dart",
         "[execute_command] Result:\nok",
+        "[browser_action launch] Result:\nConsole: Uncaught TypeError: a is null",
         "[ERROR] You did not use a tool in your previous response! Please retry with a tool use.",
     ],
 )

@@ -9,6 +9,7 @@ from click.testing import CliRunner, Result
 
 from planoai.commands.route import route
 from planoai.errors import PlanoError
+from tiny_gguf import write_gguf
 
 CONFIG = """
 version: v0.4.0
@@ -80,3 +81,22 @@ def test_a_file_that_is_no_text(config: str, tmp_path: Path) -> None:
     result = run(f"@{path}", "--config", config)
     assert isinstance(result.exception, PlanoError)
     assert "UTF-8" in str(result.exception)
+
+
+def test_a_local_model(config: str, tmp_path: Path) -> None:
+    """Decides here as in the gateway; all probabilities are told."""
+    model = write_gguf(tmp_path / "tiny.gguf")
+    with Path(config).open("a") as file:
+        file.write(f"routing: {{model: {model}}}\n")
+    result = run("write a function that parses dates", "--config", config, "--backend", "llama", "--json")
+    told = json.loads(result.output)
+    assert "llama" == told["backend"]
+    assert {"code", "chat"} == set(told["probabilities"])
+
+
+def test_a_local_model_that_is_not_there(config: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Is an error that says what to do."""
+    monkeypatch.setenv("PLANO_HOME", str(tmp_path / "home"))
+    result = run("hello", "--config", config, "--backend", "llama")
+    assert isinstance(result.exception, PlanoError)
+    assert "planoai models pull" in str(result.exception.remedy)

@@ -154,7 +154,7 @@ class RoutingSettings(msgspec.Struct, frozen=True):
     apply_to: Literal["all", "auto"] = "all"
     min_confidence: float = 0.2
     """Below it no route fits."""
-    downgrade_limit: float = 0.4
+    downgrade_limit: float = 0.3
     """The greatest probability that a stronger model is needed at which a weaker one is taken."""
     switch_margin: float = 0.25
     """So much surer of another route must the router be before a conversation changes; half for a stronger model."""

@@ -35,6 +35,7 @@ def compile_routing(
         socket="" if routing.backend == "off" else str(router_socket(home)),
         apply_to=routing.apply_to,
         min_confidence=_MIN_CONFIDENCE if routing.min_confidence is None else routing.min_confidence,
+        downgrade_limit=routing.downgrade_limit,
         switch_margin=routing.switch_margin,
         timeout_s=routing.timeout_ms / 1000,
         strengths={name: strength(name) for name in _all(models, config.routing_preferences)},

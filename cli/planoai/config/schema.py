@@ -657,6 +657,12 @@ class Routing(_Object):
         "Without it: what suits the backend.",
         examples=[0.6],
     )
+    downgrade_limit: Annotated[float, Field(ge=0, le=1, strict=True)] = Field(
+        default=0.3,
+        description="A route with a weaker model is taken only when the probability that a stronger model is needed "
+        "is no more than this: the lower, the fewer hard requests reach a weak model, and the more easy ones a strong "
+        "model.",
+    )
     backend: Literal["auto", "builtin", "llama", "remote", "off"] = Field(
         default="auto",
         description="What decides: `builtin`, a small classifier; `llama`, a local language model; `remote`, a "

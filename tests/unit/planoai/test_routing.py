@@ -70,15 +70,17 @@ def test_settings_arrive() -> None:
     """What config.yaml says."""
     more = (
         "workers: 2\nrouting: {apply_to: auto, min_confidence: 0.5, timeout_ms: 900, switch_margin: 0.1,"
+        " downgrade_limit: 0.2,"
         " session_ttl_seconds: 60, session_max_entries: 5}\n"
     )
     routing = compile_routing(config(more), HOME)
     assert routing is not None
-    assert ("auto", 0.5, 0.9, 0.1, 60.0, 5) == (
+    assert ("auto", 0.5, 0.9, 0.1, 0.2, 60.0, 5) == (
         routing.apply_to,
         routing.min_confidence,
         routing.timeout_s,
         routing.switch_margin,
+        routing.downgrade_limit,
         routing.session_ttl_s,
         routing.session_max_entries,
     )

@@ -102,9 +102,9 @@ def pull(name: str, *, sha256: str | None, accept_licence: bool, force: bool) ->
         )
     _agree(output, source, accepted=accept_licence)
     if part_file(path).exists():
-        output.line(f"Going on with {source.url}")
+        output.line(f"Going on with {source.shown_url}")
     else:
-        output.line(f"Downloading {source.url}")
+        output.line(f"Downloading {source.shown_url}")
     note = asyncio.run(_pull(source, path, os.environ))
     output.line(f"✓ {source.name} is here: {path} ({_gigabytes(note.size)}, SHA-256 {note.sha256})", style="bold green")
     if source.sha256 is None:

@@ -6,7 +6,7 @@ Their checksums stand in checksums.sha256, together with those of everything els
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from planoai.errors import EXIT_USAGE, PlanoError
 
@@ -114,6 +114,11 @@ class Source:
     """Bytes, where known beforehand."""
     licence: Licence | None = None
 
+    @property
+    def shown_url(self) -> str:
+        """The URL for people and files: without what may be a secret in it (a user, a password, a signature)."""
+        return public_url(self.url)
+
 
 def find_source(named: str, pins: Mapping[str, str], endpoint: str = HUB, sha256: str | None = None) -> Source:
     """A name of the catalogue, OWNER/REPO/FILE.gguf on the hub, or a URL. Raises PlanoError.
@@ -142,6 +147,12 @@ def find_source(named: str, pins: Mapping[str, str], endpoint: str = HUB, sha256
     )
 
 
+def public_url(url: str) -> str:
+    """A URL without user, password, query and fragment."""
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
 def read_pins(text: str) -> dict[str, str]:
     """File name → SHA-256, from lines as sha256sum(1) writes them."""
     found: dict[str, str] = {}
@@ -164,16 +175,16 @@ def _on_hub(path: str, revision: str, endpoint: str) -> str:
 def _checked_url(url: str, sha256: str | None) -> str:
     parts = urlsplit(url)
     if parts.scheme not in ("https", "http") or not parts.hostname:
-        raise PlanoError(f"{url}: only https:// and http:// URLs can be downloaded", exit_code=EXIT_USAGE)
+        raise PlanoError(f"{public_url(url)}: only https:// and http:// URLs can be downloaded", exit_code=EXIT_USAGE)
     if parts.scheme == "http" and parts.hostname not in _LOOPBACK and sha256 is None:
         raise PlanoError(
-            f"{url}: without TLS anybody on the way may change the file",
+            f"{public_url(url)}: without TLS anybody on the way may change the file",
             "Use https://, or say with --sha256 what the file must have.",
             exit_code=EXIT_USAGE,
         )
     if not parts.path.lower().endswith(_SUFFIX):
         raise PlanoError(
-            f"{url} does not name a {_SUFFIX} file",
+            f"{public_url(url)} does not name a {_SUFFIX} file",
             "On Hugging Face, take the link of a single file: …/resolve/main/NAME.gguf.",
             exit_code=EXIT_USAGE,
         )

@@ -115,10 +115,10 @@ class Downloader:
             digest = await self._verified(source, path, part, progress)
             size = _size(part)
             _refuse_other_kinds(source, part)
-            write_note(path, Note(source.url, digest, size, source.licence.name if source.licence else ""))
+            write_note(path, Note(source.shown_url, digest, size, source.licence.name if source.licence else ""))
             part_file(path).replace(path)
         part_tag_file(path).unlink(missing_ok=True)
-        return Note(source.url, digest, size, source.licence.name if source.licence else "")
+        return Note(source.shown_url, digest, size, source.licence.name if source.licence else "")
 
     async def _verified(self, source: Source, path: Path, part: BufferedRandom, progress: Progress) -> str:
         """Have the whole file, with the right checksum; returns that."""
@@ -133,7 +133,7 @@ class Downloader:
             if not started_again:
                 progress.say("The checksum does not match. Once more from the beginning.")
         raise PlanoError(
-            f"{source.url}: the file that arrived does not have the SHA-256 that it should ({expected})",
+            f"{source.shown_url}: the file that arrived does not have the SHA-256 that it should ({expected})",
             "It was damaged or replaced. Nothing is kept. Try again later, or from another place.",
         )
 
@@ -150,7 +150,7 @@ class Downloader:
                 failures = 1 if _size(part) > before else failures + 1
                 if failures >= _MOST_FAILURES:
                     raise PlanoError(
-                        f"{source.url}: the download does not go on: {error}",
+                        f"{source.shown_url}: the download does not go on: {error}",
                         "What has arrived is kept: the same command goes on from there. Is the host reachable? A "
                         "mirror of Hugging Face can be named in HF_ENDPOINT, a proxy in HTTPS_PROXY.",
                     ) from None
@@ -222,7 +222,9 @@ def _refuse(source: Source, status: int) -> None:
         403: "Your token may not have it. Has the licence been accepted on the model's page?",
         404: "Check the name; files on Hugging Face are renamed at times.",
     }
-    raise PlanoError(f"{source.url}: the server says {status}", remedies.get(status, "Is it the address of a file?"))
+    raise PlanoError(
+        f"{source.shown_url}: the server says {status}", remedies.get(status, "Is it the address of a file?")
+    )
 
 
 def _nothing_left(offer: Offer, have: int, path: Path) -> Offer:
@@ -238,7 +240,7 @@ def _refuse_other_kinds(source: Source, part: BufferedRandom) -> None:
         return
     part.truncate(0)
     raise PlanoError(
-        f"{source.url}: what arrived is no GGUF file",
+        f"{source.shown_url}: what arrived is no GGUF file",
         "Is it the address of the file itself, or that of a page about it?",
     )
 

@@ -91,3 +91,14 @@ def test_pins_are_read_as_sha256sum_writes_them() -> None:
     """Text and binary mode; comments are passed over."""
     text = f"# comment\n{DIGEST}  a.gguf\n{DIGEST} *b c.gguf\n\nnonsense\n"
     assert {"a.gguf": DIGEST, "b c.gguf": DIGEST} == read_pins(text)
+
+
+def test_secrets_of_a_url_are_not_shown() -> None:
+    """Neither in messages nor in the note beside the file."""
+    source = find_source("https://me:hunter2@a.example/m.gguf?signature=s3cret", PINS)
+    assert "https://me:hunter2@a.example/m.gguf?signature=s3cret" == source.url
+    assert "https://a.example/m.gguf" == source.shown_url
+    with pytest.raises(PlanoError) as caught:
+        find_source("https://me:hunter2@a.example/m.bin?signature=s3cret", PINS)
+    assert "hunter2" not in str(caught.value)
+    assert "s3cret" not in str(caught.value)

@@ -1,11 +1,13 @@
 """planoai.models.download: against a server that breaks off, lies, redirects and changes its mind."""
 
 import hashlib
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import aiohttp
 import pytest
+import trustme
 from aiohttp import web
 
 from planoai.errors import PlanoError
@@ -263,6 +265,37 @@ async def test_two_commands_do_not_mix(hub: Hub, path: Path) -> None:
         fcntl.flock(file, fcntl.LOCK_EX)
         with pytest.raises(PlanoError, match="Another planoai command downloads m"):
             await download(hub, path)
+
+
+async def test_a_token_stays_with_the_host_that_it_is_for(path: Path) -> None:
+    """The storage to which the hub sends us does not get it; plain HTTP never does."""
+    authority = trustme.CA()
+    served = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(served)
+    trusted = ssl.create_default_context()
+    authority.configure_trust(trusted)
+    seen: list[tuple[str, str | None]] = []
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        seen.append((request.path, request.headers.get("Authorization")))
+        if request.path == "/m.gguf":
+            return web.Response(status=302, headers={"Location": f"{urls[1]}/file"})
+        return web.Response(body=CONTENT)
+
+    application = web.Application()
+    application.router.add_get("/{name}", answer)
+    runner = web.AppRunner(application, shutdown_timeout=0.1)
+    await runner.setup()
+    for tls in (served, served, None):
+        await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls).start()
+    ports = [address[1] for address in runner.addresses]
+    urls = [f"https://127.0.0.1:{ports[0]}", f"https://127.0.0.1:{ports[1]}", f"http://127.0.0.1:{ports[2]}"]
+    async with aiohttp.ClientSession() as session:
+        downloader = Downloader(session, lambda _: 10**12, token="hf_secret", tls=trusted)
+        await downloader.download(Source("m", f"{urls[0]}/m.gguf", None), path, Told())
+        await downloader.download(Source("m", f"{urls[2]}/file", None), path, Told())
+    await runner.cleanup()
+    assert [("/m.gguf", "Bearer hf_secret"), ("/file", None), ("/file", None)] == seen
 
 
 def test_what_an_answer_offers() -> None:

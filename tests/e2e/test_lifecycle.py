@@ -223,4 +223,5 @@ def test_demo_needs_no_key_and_shows_a_failover(new_home: Callable[[], Home]) ->
     assert shown.returncode == 0, shown.stdout + shown.stderr
     assert "custom/claude-opus-4-6=429/" in shown.stdout
     assert "answered by  custom-aws/claude-opus-4-6" in shown.stdout
+    assert "route        quick tasks   (confidence 0." in shown.stdout
     assert list(home.root.iterdir()) == []

@@ -11,7 +11,7 @@ from planoai.commands.output import Output
 from planoai.commands.up import up_reporter
 from planoai.config import recommended_config_text
 from planoai.demo.scenario import DEMO_KEYS, curl_line, demo_config
-from planoai.demo.tour import TourFailedError, take_tour
+from planoai.demo.tour import TourFailedError, take_tour, wait_for_router
 from planoai.envoy_binary import find_envoy
 from planoai.errors import PlanoError
 from planoai.home import PlanoHome
@@ -43,7 +43,9 @@ def demo(*, port: int | None, envoy: str | None, ends: bool) -> None:
 
 
 def _run(output: Output, provider: ThreadedSimulator, port: int, envoy: str | None, *, ends: bool) -> None:
-    from planoai.gateway import prepare_gateway  # noqa: PLC0415 - takes its time to import; `--help` does not need it
+    # They take their time to import; `--help` does not need them.
+    from planoai.gateway import prepare_gateway  # noqa: PLC0415
+    from planoai.routing import router_socket  # noqa: PLC0415
 
     binary = find_envoy(envoy, PlanoHome.from_environment(os.environ), os.environ)
     environ = {**os.environ, **DEMO_KEYS}
@@ -53,11 +55,12 @@ def _run(output: Output, provider: ThreadedSimulator, port: int, envoy: str | No
         config.write_text(demo_config(recommended_config_text(), provider.url, port), encoding="utf-8")
         return prepare_gateway(config, home, environ, binary)
 
-    def during(gateway: GatewayLike, _: PlanoHome) -> bool:
+    def during(gateway: GatewayLike, home: PlanoHome) -> bool:
         keys = len({channel.key_name for channel in gateway.channels})
         output.line(
             f"✓ {len(gateway.channels)} channels, {keys} keys, one simulated provider behind them.", style="bold green"
         )
+        wait_for_router(router_socket(home))
         try:
             take_tour(port, provider, output)
         except (TourFailedError, OSError) as error:

@@ -2,17 +2,32 @@
 
 import http.client
 import json
+import threading
 import time
+from pathlib import Path
 
 from planoai.commands.output import Output
 from planoai.demo.scenario import STEPS, Step, text_of
 from planoai.simulator import ThreadedSimulator
 
 _TIMEOUT_S = 30
+#: A gateway does not wait for its router; what shows routing does, but not for ever.
+_ROUTER_S, _POLL_S = 15.0, 0.02
 
 
 class TourFailedError(Exception):
     """A request of the demo was not answered as it should be."""
+
+
+def wait_for_router(socket: Path, timeout_s: float = _ROUTER_S) -> bool:
+    """Wait until the router listens there; whether it does."""
+    deadline_s = time.monotonic() + timeout_s
+    pause = threading.Event()
+    while not socket.exists():
+        if time.monotonic() >= deadline_s:
+            return False
+        pause.wait(_POLL_S)
+    return True
 
 
 def take_tour(port: int, provider: ThreadedSimulator, output: Output) -> None:

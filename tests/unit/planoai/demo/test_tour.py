@@ -1,14 +1,16 @@
 """The requests of the demo, with a simulated provider in the gateway's place."""
 
 import io
+import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from planoai.commands.output import Output
 from planoai.demo.scenario import STEPS
-from planoai.demo.tour import TourFailedError, take_tour
+from planoai.demo.tour import TourFailedError, take_tour, wait_for_router
 from planoai.simulator import Behaviour, Match, Rule, ThreadedSimulator, run_in_thread
 
 #: What a gateway adds to an answer.
@@ -92,3 +94,11 @@ def test_nobody_listens(provider: ThreadedSimulator, output: Output) -> None:
         port = gone.port
     with pytest.raises(OSError, match="refused"):
         take_tour(port, provider, output)
+
+
+def test_the_router_is_waited_for(tmp_path: Path) -> None:
+    """Until it listens; not for ever."""
+    socket = tmp_path / "router.sock"
+    assert not wait_for_router(socket, 0.01)
+    threading.Timer(0.05, socket.touch).start()
+    assert wait_for_router(socket, 10)

@@ -38,7 +38,7 @@ def learn(output: Output, file: Path, config_path: Path, *, per_route: int, dry_
     _tell(output, outcome)
     if config.routing.backend == "remote":
         output.warning(
-            "routing.backend is `remote`: language models are not shown examples, only the built-in router is."
+            "routing.backend is `remote`: its model is not shown examples. The built-in router and local models are."
         )
     if len(prompts.prompts) < _FEW:
         output.warning(f"{len(prompts.prompts)} prompts are few: the two accuracies may differ by chance.")
@@ -112,6 +112,12 @@ def _secrets(config: PlanoConfig) -> Iterable[str]:
             yield provider.access_key.get_secret_value()
         for value in provider.headers.values():
             yield value.get_secret_value()
+    remote, url = config.routing.remote, config.routing.session_cache.url
+    if remote is not None and remote.access_key is not None:
+        yield remote.access_key.get_secret_value()
+    if url is not None:
+        # The whole of it: a password may stand there in more than one spelling.
+        yield url.get_secret_value()
 
 
 def _read(path: Path) -> str:

@@ -147,3 +147,18 @@ def test_a_link_stays_a_link(folder: Path) -> None:
     assert 0 == run(folder).exit_code
     assert (folder / "config.yaml").is_symlink()
     assert (folder / "real" / "config.yaml.bak").exists()
+
+
+def test_a_dry_run_shows_no_secret_of_the_routing(folder: Path) -> None:
+    """Neither the password of Redis nor the key of a router, which may stand beside the routes."""
+    path = folder / "config.yaml"
+    routing = (
+        'routing:\n  remote: {base_url: "http://127.0.0.1:9", model: m, access_key: sk-of-the-router}\n'
+        '  session_cache: {type: redis, url: "redis://:pw-of-redis@127.0.0.1:9"}\n'
+    )
+    path.write_text(CONFIG.replace("model_aliases: {}   # none\n", routing))
+    result = run(folder, "--dry-run")
+    assert 0 == result.exit_code, result.output
+    assert "routing:" in result.output
+    assert "sk-of-the-router" not in result.output
+    assert "pw-of-redis" not in result.output

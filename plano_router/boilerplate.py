@@ -46,9 +46,19 @@ _DROPPED_BLOCKS = (
     "browser_state",
     "agent_history",
 )
+#: Words that people write in angle brackets, too: without an end, such a tag is theirs ("what does <context> do").
+_COMMON_WORDS = frozenset({"context", "env", "rules", "memory", "tools"})
+
+
+def _or_the_end(tag: str) -> str:
+    """What agents cut off in the middle has no closing tag."""
+    return "" if tag in _COMMON_WORDS else r"|\Z"
+
+
 _DROPPED = re.compile(
     "|".join(
-        rf"<{re.escape(tag)}(?:\s[^>]*)?>.*?(?:</{re.escape(tag.split()[0])}[^>]*>|\Z)" for tag in _DROPPED_BLOCKS
+        rf"<{re.escape(tag)}(?:\s[^>]*)?>.*?(?:</{re.escape(tag.split()[0])}[^>]*>{_or_the_end(tag)})"
+        for tag in _DROPPED_BLOCKS
     ),
     re.DOTALL,
 )

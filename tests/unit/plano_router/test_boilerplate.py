@@ -95,3 +95,12 @@ def test_what_editors_and_chats_add(text: str) -> None:
     """Goes; a remark in brackets stays."""
     assert "is it down?" == strip_boilerplate(text)
     assert "[urgent] is it down?" == strip_boilerplate("[urgent] is it down?")
+
+
+@pytest.mark.parametrize("tag", ["context", "env", "rules", "memory", "tools"])
+def test_common_words_in_angle_brackets(tag: str) -> None:
+    """Without an end they are the user's; agents' own tags may be cut off."""
+    text = f"why does <{tag}> not work in my template"
+    assert text == strip_boilerplate(text)
+    assert "fix it" == strip_boilerplate(f"<{tag}>\nnoise\n</{tag}>\nfix it")
+    assert "fix it" == strip_boilerplate("fix it\n<environment_details>\n# cut o")
